@@ -1,0 +1,1 @@
+//! aio-cookies.

@@ -1,0 +1,518 @@
+//! The head of a response, parsed line by line as its bytes arrive.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{StatusCode, Version};
+use memchr::{memchr, memchr2};
+
+use crate::error::HttpError;
+use crate::headers::{FieldRange, HeaderView, is_token};
+use crate::http1::Limits;
+
+/// The head of a response as received.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The status code, 100 to 999.
+    pub status: StatusCode,
+    /// The reason phrase as bytes; empty when the server sends none.
+    pub reason: Bytes,
+    /// The header fields.
+    pub headers: HeaderView,
+}
+
+/// Parses one response head; each byte is looked at once, however the head is cut up.
+///
+/// More lenient than RFC 9112, as aiohttp is (SPEC §8.4): blank lines before the head,
+/// bare line feeds, folded lines (joined) and control characters in values pass; NUL, a
+/// bare carriage return and blanks in names do not.
+///
+/// ```
+/// use aio_core::http1::{HeadParser, Limits};
+/// use bytes::BytesMut;
+///
+/// let mut parser = HeadParser::new(Limits::default());
+/// let mut received = BytesMut::from("HTTP/1.1 404 Not Fo");
+/// assert!(parser.parse(&mut received)?.is_none());
+/// received.extend_from_slice(b"und\r\nX-A: 1\r\n\r\nbody");
+/// let head = parser.parse(&mut received)?.expect("the head is complete");
+/// assert_eq!((head.status.as_u16(), &head.reason[..]), (404, &b"Not Found"[..]));
+/// assert_eq!(received, "body");
+/// # Ok::<(), aio_core::HttpError>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadParser {
+    limits: Limits,
+    /// Where the line begins that is not yet complete.
+    line: usize,
+    /// Up to where no line end was found.
+    scanned: usize,
+    blank_lines: usize,
+    status: Option<StatusLine>,
+    fields: Vec<FieldRange>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct StatusLine {
+    version: Version,
+    status: StatusCode,
+    reason: (usize, usize),
+}
+
+/// Most blank lines before a status line. Servers that send any send one, behind the
+/// body of the response before.
+const MAX_BLANK_LINES: usize = 8;
+
+/// What a line may have beyond the limit on its name and value: colon, blanks and CR.
+const LINE_SLACK: usize = 8;
+
+/// The length of `HTTP/1.1 200 `.
+const STATUS_PREFIX: usize = 13;
+
+impl HeadParser {
+    /// Makes a parser for one head.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            line: 0,
+            scanned: 0,
+            blank_lines: 0,
+            status: None,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Parses on with what `received` holds by now; a complete head is split off, what
+    /// follows it stays.
+    ///
+    /// Between the calls bytes may only be added to the end of `received`. After a head
+    /// or an error the parser is as new.
+    ///
+    /// # Errors
+    /// If the bytes are no HTTP/1.0 or 1.1 response head or break a limit.
+    pub fn parse(&mut self, received: &mut BytesMut) -> Result<Option<Head>, HttpError> {
+        let parsed = self.parse_lines(received);
+        if !matches!(parsed, Ok(None)) {
+            (self.line, self.scanned, self.blank_lines) = (0, 0, 0);
+            self.status = None;
+            self.fields.clear();
+        }
+        parsed
+    }
+
+    fn parse_lines(&mut self, received: &mut BytesMut) -> Result<Option<Head>, HttpError> {
+        loop {
+            let unseen = received.get(self.scanned..).unwrap_or_default();
+            let Some(end) = memchr(b'\n', unseen) else {
+                self.scanned = received.len();
+                self.check_open_line()?;
+                return Ok(None);
+            };
+            let (start, next) = (self.line, self.scanned + end + 1);
+            let line = received.get(start..next - 1).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            (self.line, self.scanned) = (next, next);
+            if next
+                > self
+                    .limits
+                    .max_head_size()
+                    .saturating_add(STATUS_PREFIX + LINE_SLACK)
+            {
+                return Err(HttpError::TooManyHeaders {
+                    limit: self.limits.max_headers,
+                });
+            }
+            match (self.status, line.first()) {
+                (None, None) => {
+                    self.blank_lines += 1;
+                    if self.blank_lines > MAX_BLANK_LINES {
+                        return Err(HttpError::BadStatusLine("".into()));
+                    }
+                    received.advance(next);
+                    (self.line, self.scanned) = (0, 0);
+                }
+                (None, Some(_)) => self.status = Some(status_line(line, start, &self.limits)?),
+                (Some(status), None) => return Ok(Some(self.finish(status, received))),
+                (Some(_), Some(b' ' | b'\t')) => {
+                    let end = start + line.len();
+                    self.fold(received, start, end)?;
+                }
+                (Some(_), Some(_)) => {
+                    if self.fields.len() >= self.limits.max_headers {
+                        return Err(HttpError::TooManyHeaders {
+                            limit: self.limits.max_headers,
+                        });
+                    }
+                    if self.fields.is_empty() {
+                        self.fields.reserve_exact(16.min(self.limits.max_headers));
+                    }
+                    self.fields.push(field(line, start, &self.limits)?);
+                }
+            }
+        }
+    }
+
+    /// Refuses a line that is too long before its end has come.
+    fn check_open_line(&self) -> Result<(), HttpError> {
+        let len = self.scanned - self.line;
+        let Limits {
+            max_line_size,
+            max_field_size,
+            ..
+        } = self.limits;
+        if self.status.is_none() {
+            if len > max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK) {
+                return Err(HttpError::LineTooLong {
+                    limit: max_line_size,
+                });
+            }
+        } else if len > max_field_size.saturating_add(LINE_SLACK) {
+            return Err(HttpError::FieldTooLong {
+                limit: max_field_size,
+            });
+        }
+        Ok(())
+    }
+
+    /// Joins a folded line to the field before it (RFC 9112 §5.2): the line end becomes
+    /// blanks in place, those between the two parts one, as llhttp has it.
+    fn fold(&mut self, received: &mut BytesMut, start: usize, end: usize) -> Result<(), HttpError> {
+        let Some(field) = self.fields.last_mut() else {
+            // RFC 9112 §2.2: such a line before the first field is consumed unprocessed.
+            return Ok(());
+        };
+        let line = received.get(start..end).unwrap_or_default();
+        check_value(b"folded line", line)?;
+        let (blanks, more) = (leading_blanks(line), trim(line).len());
+        if more == 0 {
+            return Ok(());
+        }
+        let value_end = field.value as usize + field.value_len as usize;
+        let more_start = start + blanks;
+        // aiohttp's parser keeps the first blank of the folded line and drops the line end.
+        let joint = usize::from(field.value_len > 0);
+        if joint == 1 {
+            let blank = received.get(start).copied().unwrap_or(b' ');
+            if let Some(byte) = received.get_mut(value_end) {
+                *byte = blank;
+            }
+        }
+        received.copy_within(more_start..more_start + more, value_end + joint);
+        let value_len = field.value_len as usize + joint + more;
+        if field.name_len as usize + value_len > self.limits.max_field_size {
+            return Err(HttpError::FieldTooLong {
+                limit: self.limits.max_field_size,
+            });
+        }
+        field.value_len = value_len as u32;
+        Ok(())
+    }
+
+    fn finish(&mut self, status: StatusLine, received: &mut BytesMut) -> Head {
+        let bytes = received.split_to(self.line).freeze();
+        let (start, end) = status.reason;
+        Head {
+            version: status.version,
+            status: status.status,
+            reason: if start == end {
+                Bytes::new()
+            } else {
+                bytes.slice(start..end)
+            },
+            headers: HeaderView::new(bytes, std::mem::take(&mut self.fields)),
+        }
+    }
+}
+
+/// Parses `HTTP/1.1 200 OK`, which begins at `start` in its head.
+fn status_line(line: &[u8], start: usize, limits: &Limits) -> Result<StatusLine, HttpError> {
+    let bad = || HttpError::BadStatusLine(shown(line));
+    let (version, rest) = if let Some(rest) = line.strip_prefix(b"HTTP/1.1 ") {
+        (Version::HTTP_11, rest)
+    } else if let Some(rest) = line.strip_prefix(b"HTTP/1.0 ") {
+        (Version::HTTP_10, rest)
+    } else {
+        return Err(bad());
+    };
+    let (code, reason) = rest.split_at_checked(3).ok_or_else(bad)?;
+    let status = StatusCode::from_bytes(code).map_err(|_| bad())?;
+    let reason = match reason.split_first() {
+        None => reason,
+        Some((b' ', reason)) => reason,
+        Some(_) => return Err(bad()),
+    };
+    if reason.len() > limits.max_line_size {
+        return Err(HttpError::LineTooLong {
+            limit: limits.max_line_size,
+        });
+    }
+    if memchr2(0, b'\r', reason).is_some() {
+        return Err(bad());
+    }
+    let end = start + line.len();
+    Ok(StatusLine {
+        version,
+        status,
+        reason: (end - reason.len(), end),
+    })
+}
+
+/// Parses `Name: value`, which begins at `start` in its head.
+fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpError> {
+    let name_len = line
+        .iter()
+        .position(|&byte| !is_token(byte))
+        .unwrap_or(line.len());
+    let Some((b':', rest)) = line.get(name_len..).and_then(<[u8]>::split_first) else {
+        return Err(HttpError::InvalidHeader(shown(line)));
+    };
+    if name_len == 0 {
+        return Err(HttpError::InvalidHeader(shown(line)));
+    }
+    check_value(line, rest)?;
+    let value = trim(rest);
+    let too_long = name_len + value.len() > limits.max_field_size
+        || line.len() > limits.max_field_size.saturating_add(LINE_SLACK);
+    if too_long {
+        return Err(HttpError::FieldTooLong {
+            limit: limits.max_field_size,
+        });
+    }
+    Ok(FieldRange {
+        name: start as u32,
+        name_len: name_len as u32,
+        value: (start + name_len + 1 + leading_blanks(rest)) as u32,
+        value_len: value.len() as u32,
+    })
+}
+
+/// Refuses NUL and a bare carriage return, which other parsers take for line ends.
+fn check_value(line: &[u8], value: &[u8]) -> Result<(), HttpError> {
+    match memchr2(0, b'\r', value) {
+        None => Ok(()),
+        Some(_) => Err(HttpError::InvalidHeader(shown(line))),
+    }
+}
+
+/// Checks the lines of a trailer section and counts its fields.
+///
+/// # Errors
+/// If a line is no field.
+pub(super) fn check_trailer(line: &[u8], limits: &Limits) -> Result<(), HttpError> {
+    field(line, 0, limits).map(drop)
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn leading_blanks(line: &[u8]) -> usize {
+    line.iter()
+        .position(|&byte| !is_blank(byte))
+        .unwrap_or(line.len())
+}
+
+/// Cuts spaces and tabs off both ends.
+fn trim(value: &[u8]) -> &[u8] {
+    let value = value.get(leading_blanks(value)..).unwrap_or_default();
+    let end = value
+        .iter()
+        .rposition(|&byte| !is_blank(byte))
+        .map_or(0, |last| last + 1);
+    value.get(..end).unwrap_or_default()
+}
+
+/// The beginning of a line as an error shows it; the value of a field may be a secret.
+fn shown(line: &[u8]) -> Box<str> {
+    let end = line
+        .iter()
+        .position(|&byte| byte == b':')
+        .unwrap_or(line.len())
+        .min(80);
+    line.get(..end)
+        .unwrap_or_default()
+        .escape_ascii()
+        .to_string()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &[u8]) -> Result<Option<Head>, HttpError> {
+        HeadParser::new(Limits::default()).parse(&mut BytesMut::from(text))
+    }
+
+    fn fields(head: &Head) -> Vec<(String, Vec<u8>)> {
+        head.headers
+            .iter()
+            .map(|f| (f.name().to_owned(), f.as_bytes().to_vec()))
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, want: &[(&str, &str)]) {
+        let head = parse(text.as_bytes())
+            .expect("a valid head")
+            .expect("a whole head");
+        let want: Vec<_> = want
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(fields(&head), want, "{text:?}");
+        // However the head is cut in two, the outcome is the same.
+        for cut in 0..text.len() {
+            let mut parser = HeadParser::new(Limits::default());
+            let (first, second) = text.as_bytes().split_at(cut);
+            let mut received = BytesMut::from(first);
+            assert!(
+                parser
+                    .parse(&mut received)
+                    .expect("a valid start")
+                    .is_none(),
+                "{cut}"
+            );
+            received.extend_from_slice(second);
+            let head = parser.parse(&mut received).expect("valid").expect("whole");
+            assert_eq!(fields(&head), want, "{text:?} cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn fields_keep_spelling_order_and_repetitions() {
+        check("HTTP/1.1 200 OK\r\n\r\n", &[]);
+        check(
+            "HTTP/1.1 200 OK\r\nB: 1\r\na:2\r\nb: \t3 \r\nE:\r\n\r\n",
+            &[("B", "1"), ("a", "2"), ("b", "3"), ("E", "")],
+        );
+        check("\r\n\nHTTP/1.0 200\nA: 1\n\n", &[("A", "1")]);
+        check(
+            "HTTP/1.1 200 OK\r\nA: x\x01y\x7f\r\n\r\n",
+            &[("A", "x\x01y\x7f")],
+        );
+    }
+
+    #[test]
+    fn folded_lines_are_joined() {
+        check(
+            "HTTP/1.1 200 OK\r\nA: one\r\n two\r\n\tthree\r\nB: 1\r\n\r\n",
+            &[("A", "one two\tthree"), ("B", "1")],
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nA:\r\n   x  \r\n \r\n\r\n",
+            &[("A", "x")],
+        );
+        check("HTTP/1.1 200 OK\r\n X: y\r\nA: 1\r\n\r\n", &[("A", "1")]);
+    }
+
+    #[track_caller]
+    fn check_status(line: &str, want: Option<(u16, &str)>) {
+        let got = parse(format!("{line}\r\n\r\n").as_bytes());
+        let got = got
+            .ok()
+            .flatten()
+            .map(|head| (head.status.as_u16(), head.reason));
+        assert_eq!(
+            got,
+            want.map(|(status, reason)| (status, Bytes::from(reason.to_owned()))),
+            "{line:?}"
+        );
+    }
+
+    #[test]
+    fn status_lines_are_judged_as_aiohttp_does() {
+        check_status("HTTP/1.1 200 OK", Some((200, "OK")));
+        check_status("HTTP/1.1 200", Some((200, "")));
+        check_status("HTTP/1.1 200 ", Some((200, "")));
+        check_status("HTTP/1.0 999 a  b", Some((999, "a  b")));
+        for bad in [
+            "HTTP/1.1 99 x",
+            "HTTP/1.1 099 x",
+            "HTTP/1.1 20 OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1 2x0 OK",
+            "HTTP/1.1  200 OK",
+            "HTTP/1.1 200\tOK",
+            "HTTP/2.0 200 OK",
+            "HTTP/0.9 200 OK",
+            "HTTP/1.2 200 OK",
+            "HTTP/1.10 200 OK",
+            "HTTP/11 200 OK",
+            "http/1.1 200 OK",
+            "ICY 200 OK",
+            "hello",
+            "HTTP/1.1",
+            "HTTP/1.1 200 a\rb",
+        ] {
+            check_status(bad, None);
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(field: &str) {
+        assert!(
+            parse(format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n").as_bytes()).is_err(),
+            "{field:?}"
+        );
+    }
+
+    #[test]
+    fn malformed_fields_are_refused() {
+        for field in [
+            "A",
+            ": x",
+            "A : x",
+            "A(b): x",
+            "A\0: x",
+            "A: \0",
+            "A: x\ry",
+            "A: x\r\n \0",
+            "ä: x",
+        ] {
+            check_refused(field);
+        }
+    }
+
+    #[test]
+    fn limits_hold_to_the_byte() {
+        let field = |len: usize| {
+            parse(format!("HTTP/1.1 200 OK\r\nCustom: {}\r\n\r\n", "x".repeat(len)).as_bytes())
+        };
+        assert!(field(8184).is_ok());
+        assert_eq!(
+            field(8185).unwrap_err(),
+            HttpError::FieldTooLong { limit: 8190 }
+        );
+        let reason =
+            |len: usize| parse(format!("HTTP/1.1 200 {}\r\n\r\n", "x".repeat(len)).as_bytes());
+        assert!(reason(8190).is_ok());
+        assert_eq!(
+            reason(8191).unwrap_err(),
+            HttpError::LineTooLong { limit: 8190 }
+        );
+        let many = |count: usize| {
+            parse(format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count)).as_bytes())
+        };
+        assert!(many(128).is_ok());
+        assert_eq!(
+            many(129).unwrap_err(),
+            HttpError::TooManyHeaders { limit: 128 }
+        );
+        assert!(parse("\n".repeat(100).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_endless_line_is_refused_before_its_end() {
+        assert!(parse(&[b'x'; 9000]).is_err());
+        let mut line = b"HTTP/1.1 200 OK\r\nA: ".to_vec();
+        line.resize(9000, b'x');
+        assert!(parse(&line).is_err());
+    }
+
+    #[test]
+    fn errors_do_not_show_values() {
+        let error = parse(b"HTTP/1.1 200 OK\r\nSet-Cookie : secret\r\n\r\n").unwrap_err();
+        assert_eq!(error.to_string(), "invalid header \"Set-Cookie \"");
+    }
+}
