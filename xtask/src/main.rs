@@ -1,2 +1,55 @@
-//! Chores of the workspace: `cargo xtask <chore>`.
-fn main() {}
+//! The chores of the workspace: `cargo xtask <chore>`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore talks to the person who runs it"
+)]
+
+mod bench;
+mod ci;
+mod conformance;
+mod layers;
+mod step;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::step::Failure;
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  ci [--full]            everything a change must pass; --full adds what is expensive
+  layers                 the layer table and the invariants that can be read off the files
+  conformance [DIR ...]  replays scenario files; without a DIR, the project's own copy
+  bench [NAME ...]       runs the benchmarks, or those named";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Command(code)) => ExitCode::from(code),
+        Err(Failure::Message(text)) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<(), Failure> {
+    match words {
+        ["ci"] => ci::run(&Workspace::load()?),
+        ["ci", "--full"] => ci::run_full(&Workspace::load()?),
+        ["layers"] => layers::run(&Workspace::load()?),
+        ["conformance", directories @ ..] => conformance::run(directories),
+        ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Failure::Message(USAGE.to_owned())),
+    }
+}

@@ -1,1 +1,31 @@
-//! aio-connector.
+//! Connections for HTTP: a pool with limits, name resolution, dialling, and the exchange
+//! of one request and response on a connection.
+//!
+//! Everything that touches a socket is here. A connection belongs to the request that
+//! uses it and is driven inside that request's task; no task stands behind it.
+
+mod connection;
+mod dial;
+mod dns;
+mod drive;
+mod error;
+mod exchange;
+mod key;
+mod observe;
+mod pool;
+mod stats;
+mod stream;
+mod tcp;
+mod timer;
+mod upload;
+
+pub use self::connection::Connection;
+pub use self::dns::{BoxFuture, Resolver, SystemResolver};
+pub use self::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
+pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
+pub use self::key::ConnectionKey;
+pub use self::observe::{ConnectEvent, ObserveConnect};
+pub use self::stats::Stats;
+pub use self::tcp::{ConnectRequest, TcpConnector, TcpConnectorBuilder};
+pub use self::timer::{Timer, now};
+pub use self::upload::UploadFraming;

@@ -68,8 +68,13 @@ impl fmt::Display for UrlErrorKind {
     }
 }
 
-/// Cuts userinfo out of `url`, and the query and fragment off.
-fn without_secrets(url: &str) -> String {
+/// Cuts userinfo out of `url`, and the query and fragment off, as errors and logs show it.
+///
+/// ```
+/// let shown = aio_core::without_secrets("http://user:pw@host/path?token=1");
+/// assert_eq!(shown, "http://host/path?…");
+/// ```
+pub fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (head, tail) = (
         url.get(..end).unwrap_or(url),

@@ -4,14 +4,25 @@
 //! randomness are arguments. `aio-connector` drives these state machines over sockets,
 //! `aio-client` puts a session on top.
 
+mod auth;
 mod body;
 pub mod coding;
 mod error;
 mod headers;
 pub mod http1;
+mod media;
+mod multidict;
+pub mod text;
 mod timeout;
+mod url;
 
+pub use self::auth::{AuthEncoding, BasicAuth, BasicAuthError};
 pub use self::body::{Body, BodyKind, BodyStream, BoxError};
-pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
+pub use self::error::{
+    FramingError, HttpError, PayloadError, UrlError, UrlErrorKind, without_secrets,
+};
 pub use self::headers::{HeaderError, HeaderRef, HeaderView, Headers, check_field};
+pub use self::media::ContentType;
+pub use self::multidict::MultiDict;
 pub use self::timeout::{ClientTimeout, deadline};
+pub use self::url::{IntoParams, IntoUrl, ParamError, ParamValue, Params, RequestUrl, Scheme};

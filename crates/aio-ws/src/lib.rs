@@ -1,1 +1,35 @@
-//! aio-ws.
+//! The frames of the WebSocket protocol (RFC 6455), without I/O.
+//!
+//! What stands today: [`FrameHeader`] is parsed from and encoded into bytes, [`Mask`]
+//! masks and unmasks payloads piece by piece. Nothing here opens a socket, reads a clock
+//! or makes random numbers.
+//!
+//! ```
+//! use aio_ws::{FrameHeader, Mask, OpCode, Rsv};
+//! use bytes::BytesMut;
+//!
+//! // What a client sends: every payload is masked.
+//! let key = [1, 2, 3, 4];
+//! let mut wire = BytesMut::new();
+//! FrameHeader::new(OpCode::Text, 5).masked(key).encode(&mut wire);
+//! let start = wire.len();
+//! wire.extend_from_slice(b"hello");
+//! Mask::new(key).apply(&mut wire[start..]);
+//!
+//! // What a server reads.
+//! let (header, len) = FrameHeader::parse(&wire, Rsv::NONE)?.expect("a whole header");
+//! let mut payload = wire.split_off(len);
+//! Mask::new(header.mask.expect("masked above")).apply(&mut payload);
+//! assert_eq!(payload, "hello");
+//! # Ok::<(), aio_ws::FrameError>(())
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod close;
+mod frame;
+mod mask;
+
+pub use self::close::CloseCode;
+pub use self::frame::{FrameError, FrameHeader, OpCode, Rsv};
+pub use self::mask::Mask;

@@ -1,0 +1,311 @@
+//! What can go wrong between a session and its peer.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a failed request was going and how far it had come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The URL without userinfo and query.
+    pub url: Box<str>,
+    /// What was being done.
+    pub phase: Phase,
+    /// How long the request had been under way.
+    pub elapsed: Duration,
+    /// Whether any byte of the request had left.
+    pub sent: bool,
+}
+
+/// The part of a request that was under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a free connection of the pool.
+    Pool,
+    /// Resolving the host's name.
+    Resolve,
+    /// Dialling.
+    Connect,
+    /// Sending the request.
+    Send,
+    /// Waiting for the response head.
+    Head,
+    /// Reading the response body.
+    Body,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pool => "waiting for a free connection",
+            Self::Resolve => "resolving the host",
+            Self::Connect => "connecting",
+            Self::Send => "sending the request",
+            Self::Head => "waiting for the response",
+            Self::Body => "reading the body",
+        })
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} while {} after {:.3} s",
+            self.url,
+            self.phase,
+            self.elapsed.as_secs_f64()
+        )
+    }
+}
+
+/// A request that failed on its connection, or for want of one.
+///
+/// aiohttp: `ClientConnectionError` and all below it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// No connection could be made.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// The server closed before a whole response head had come.
+    #[error("server disconnected: {attempt}")]
+    Disconnected {
+        /// What had come of the head.
+        partial: Box<[u8]>,
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+    },
+    /// The connection was found closed when the request was written.
+    #[error("connection closed by the peer: {attempt}")]
+    Reset {
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+        /// What the operating system says.
+        source: Arc<io::Error>,
+    },
+    /// The operating system reports an error of the connection.
+    #[error("connection failed: {attempt}")]
+    Os {
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+        /// What the operating system says.
+        source: Arc<io::Error>,
+    },
+    /// A phase took longer than its timeout.
+    #[error("timeout: {attempt}")]
+    Timeout {
+        /// Where the request was going; its phase tells which timeout it was.
+        attempt: Box<Attempt>,
+    },
+    /// The body of the request could not be read from its source.
+    #[error("cannot read the request body: {attempt}")]
+    Source {
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+        /// What the source says.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The connection or the connector was closed on this side.
+    #[error("connection closed: {attempt}")]
+    Closed {
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+    },
+}
+
+impl ConnectionError {
+    /// Returns where the request was going and how far it had come.
+    pub fn attempt(&self) -> &Attempt {
+        match self {
+            Self::Connect(error) => error.attempt(),
+            Self::Disconnected { attempt, .. }
+            | Self::Reset { attempt, .. }
+            | Self::Os { attempt, .. }
+            | Self::Timeout { attempt }
+            | Self::Source { attempt, .. }
+            | Self::Closed { attempt } => attempt,
+        }
+    }
+
+    /// Tells whether a phase took longer than its timeout.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
+    /// Tells whether no connection could be made; aiohttp's `ClientConnectorError`.
+    pub fn is_connector(&self) -> bool {
+        match self {
+            Self::Connect(error) => !matches!(error.kind(), ConnectErrorKind::Fingerprint { .. }),
+            _ => false,
+        }
+    }
+
+    /// Tells whether the operating system is the one to blame; aiohttp's `ClientOSError`.
+    pub fn is_os(&self) -> bool {
+        match self {
+            Self::Os { .. } => true,
+            Self::Source { source, .. } => source.is::<io::Error>(),
+            other => other.is_connector(),
+        }
+    }
+
+    /// Tells whether the server is the one to blame; aiohttp's `ServerConnectionError`.
+    pub fn is_server(&self) -> bool {
+        match self {
+            Self::Disconnected { .. } | Self::Timeout { .. } => true,
+            Self::Connect(error) => matches!(error.kind(), ConnectErrorKind::Fingerprint { .. }),
+            _ => false,
+        }
+    }
+
+    /// Tells whether TLS could not be agreed on; aiohttp's `ClientSSLError`.
+    pub fn is_tls(&self) -> bool {
+        use ConnectErrorKind::{Certificate, Tls};
+        matches!(self, Self::Connect(error) if matches!(error.kind(), Tls | Certificate))
+    }
+
+    /// Tells whether the same request may be sent again whatever its method: no byte of
+    /// it had left, and trying again can help.
+    pub fn is_retryable(&self) -> bool {
+        !self.attempt().sent && !matches!(self, Self::Source { .. } | Self::Closed { .. })
+    }
+
+    /// Returns the name of the aiohttp class that stands for it.
+    pub fn aiohttp_class(&self) -> &'static str {
+        match self {
+            Self::Connect(error) => error.aiohttp_class(),
+            Self::Disconnected { .. } => "ServerDisconnectedError",
+            Self::Reset { .. } => "ClientConnectionResetError",
+            Self::Os { .. } => "ClientOSError",
+            Self::Timeout { attempt } => match attempt.phase {
+                Phase::Pool | Phase::Resolve | Phase::Connect => "ConnectionTimeoutError",
+                Phase::Send | Phase::Head | Phase::Body => "SocketTimeoutError",
+            },
+            Self::Source { source, .. } if source.is::<io::Error>() => "ClientOSError",
+            Self::Source { .. } | Self::Closed { .. } => "ClientConnectionError",
+        }
+    }
+}
+
+/// A connection that could not be made.
+///
+/// aiohttp: `ClientConnectorError` and all below it, and `ServerFingerprintMismatch`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot connect to {}:{} [{}]: {}", .0.host, .0.port, .0.kind, .0.attempt)]
+pub struct ConnectError(Box<ConnectFailure>);
+
+#[derive(Debug, Clone)]
+struct ConnectFailure {
+    host: Box<str>,
+    port: u16,
+    kind: ConnectErrorKind,
+    attempt: Attempt,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What a connection could not be made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectErrorKind {
+    /// The host's name has no address.
+    Resolve,
+    /// No address of the host accepts.
+    Refused,
+    /// The proxy cannot be reached.
+    Proxy,
+    /// The Unix socket cannot be reached.
+    Unix {
+        /// The path of the socket.
+        path: Box<str>,
+    },
+    /// TLS could not be agreed on, or is not built in.
+    Tls,
+    /// The server's certificate is not trusted.
+    Certificate,
+    /// The server's certificate is not the pinned one.
+    Fingerprint {
+        /// The SHA-256 that was asked for.
+        expected: [u8; 32],
+        /// The SHA-256 of the server's certificate.
+        got: [u8; 32],
+    },
+}
+
+impl fmt::Display for ConnectErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve => f.write_str("no address"),
+            Self::Refused => f.write_str("no address accepts"),
+            Self::Proxy => f.write_str("proxy"),
+            Self::Unix { path } => write!(f, "Unix socket {path}"),
+            Self::Tls => f.write_str("TLS"),
+            Self::Certificate => f.write_str("certificate not trusted"),
+            Self::Fingerprint { .. } => f.write_str("certificate is not the pinned one"),
+        }
+    }
+}
+
+impl ConnectError {
+    /// Makes an error about a connection to `host` and `port`.
+    pub fn new(
+        host: &str,
+        port: u16,
+        kind: ConnectErrorKind,
+        attempt: Attempt,
+        source: Option<Arc<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(ConnectFailure {
+            host: host.into(),
+            port,
+            kind,
+            attempt,
+            source,
+        }))
+    }
+
+    /// Returns the host that was dialled: the URL's, or the proxy's.
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// Returns the port that was dialled.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Returns what it failed for.
+    pub fn kind(&self) -> &ConnectErrorKind {
+        &self.0.kind
+    }
+
+    /// Returns where the request was going and how far it had come.
+    pub fn attempt(&self) -> &Attempt {
+        &self.0.attempt
+    }
+
+    /// Returns the operating system's error, if there is one; aiohttp's `os_error`.
+    pub fn os_error(&self) -> Option<&io::Error> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns the cause, if there is one.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
+    fn aiohttp_class(&self) -> &'static str {
+        match self.kind() {
+            ConnectErrorKind::Resolve => "ClientConnectorDNSError",
+            ConnectErrorKind::Refused => "ClientConnectorError",
+            ConnectErrorKind::Proxy => "ClientProxyConnectionError",
+            ConnectErrorKind::Unix { .. } => "UnixClientConnectorError",
+            ConnectErrorKind::Tls => "ClientConnectorSSLError",
+            ConnectErrorKind::Certificate => "ClientConnectorCertificateError",
+            ConnectErrorKind::Fingerprint { .. } => "ServerFingerprintMismatch",
+        }
+    }
+}

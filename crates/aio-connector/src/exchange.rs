@@ -1,0 +1,242 @@
+//! One request and its response on a connection: the seam under the session.
+
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use aio_core::http1::{BodyEvent, Exchanged, Head, Limits, Message};
+use aio_core::{Body, BoxError, HttpError, PayloadError};
+use bytes::{Bytes, BytesMut};
+
+use crate::connection::Connection;
+use crate::timer::Timer;
+use crate::upload::UploadFraming;
+
+/// A request on its connection, from the first byte sent to the last one received.
+///
+/// It is driven by whoever polls it; no task stands behind it. When the body has ended
+/// its connection goes back to the pool in that same poll. Dropped earlier, it gives the
+/// connection back if the rest of the body has already arrived, and closes it if not.
+pub struct Exchange {
+    connection: Option<Connection>,
+    head: Bytes,
+}
+
+/// How a request is sent and its response read.
+#[derive(Debug, Clone, Copy)]
+pub struct ExchangeOptions {
+    /// How the body of the request is framed.
+    pub framing: UploadFraming,
+    /// Bounds on the response head.
+    pub limits: Limits,
+    /// What the response must know of the request.
+    pub exchanged: Exchanged,
+    /// Whether the connection is closed after the exchange whatever the server says.
+    pub force_close: bool,
+}
+
+/// Why an exchange failed; the session adds where it was going.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The response head is malformed.
+    Http(HttpError),
+    /// A body is not what its head says.
+    Payload(PayloadError),
+    /// The peer closed before the head was whole.
+    Disconnected {
+        /// What had come of the head, at most 4 KiB.
+        partial: Box<[u8]>,
+    },
+    /// Receiving failed before the head was whole.
+    Read(io::Error),
+    /// Sending failed, and no response came.
+    Write(io::Error),
+    /// The request's body could not be read from its source.
+    Source(BoxError),
+    /// The exchange is over, or its connector is closed.
+    Closed,
+}
+
+impl From<HttpError> for ExchangeError {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<PayloadError> for ExchangeError {
+    fn from(error: PayloadError) -> Self {
+        Self::Payload(error)
+    }
+}
+
+impl Exchange {
+    /// Begins to send the head that stands in the connection's head buffer, and `body`.
+    pub fn start(mut connection: Connection, body: Body, options: ExchangeOptions) -> Self {
+        connection.force_close |= options.force_close;
+        let link = connection.link_mut();
+        let head = link.start(body, options.framing, options.limits, options.exchanged);
+        Self {
+            connection: Some(connection),
+            head,
+        }
+    }
+
+    /// Returns the head as sent.
+    pub fn sent_head(&self) -> &Bytes {
+        &self.head
+    }
+
+    /// Returns the number of bytes sent so far, head and framing counted in.
+    pub fn sent(&self) -> u64 {
+        self.connection
+            .as_ref()
+            .map_or(0, |connection| connection.link().sent())
+    }
+
+    /// Tells whether the request is out.
+    pub fn is_sent(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_none_or(|connection| connection.link().is_sent())
+    }
+
+    /// Returns how often data was received so far; grows with each piece.
+    pub fn receipts(&self) -> u64 {
+        self.connection
+            .as_ref()
+            .map_or(0, |connection| connection.link().receipts())
+    }
+
+    /// Returns the connection while it is in use for the exchange.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// Returns the connection's timer, so that one timer serves request after request.
+    pub fn timer(&mut self) -> Option<&mut Timer> {
+        self.connection.as_mut().map(Connection::timer)
+    }
+
+    /// Returns what follows from the response head, once there is one.
+    pub fn message(&self) -> Option<Message> {
+        self.connection.as_ref()?.link().message()
+    }
+
+    /// Returns how many bytes of body are still to come, if that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        self.connection
+            .as_ref()
+            .map_or(Some(0), |connection| connection.link().remaining())
+    }
+
+    /// Sends the request and reads the head of its final response.
+    ///
+    /// # Errors
+    /// If the peer closes, the connection fails, the body's source fails, or the head is
+    /// no HTTP. The connection is then closed.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, ExchangeError>> {
+        let link = self.open()?.link_mut();
+        let head = ready!(link.poll_head(cx));
+        if head.is_err() {
+            self.close();
+        }
+        Poll::Ready(head)
+    }
+
+    /// Takes what has already arrived of the body; [`BodyEvent::More`] is not its end.
+    ///
+    /// # Errors
+    /// If the framing is malformed. The connection is then closed.
+    pub fn buffered(&mut self) -> Result<BodyEvent, ExchangeError> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(BodyEvent::End);
+        };
+        let event = connection.link_mut().buffered();
+        self.settle(event.map_err(ExchangeError::Payload))
+    }
+
+    /// Reads on in the body; never gives [`BodyEvent::More`].
+    ///
+    /// # Errors
+    /// If the connection fails or the framing is malformed. The connection is then closed.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyEvent, ExchangeError>> {
+        if self.connection.is_none() {
+            return Poll::Ready(Ok(BodyEvent::End));
+        }
+        let event = ready!(self.open()?.link_mut().poll_body(cx));
+        Poll::Ready(self.settle(event))
+    }
+
+    /// Reads a body of known length straight into `target`, at most its free capacity;
+    /// gives 0 when the body has ended.
+    ///
+    /// # Errors
+    /// As [`poll_body`](Self::poll_body).
+    pub fn poll_body_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut BytesMut,
+    ) -> Poll<Result<usize, ExchangeError>> {
+        if self.connection.is_none() {
+            return Poll::Ready(Ok(0));
+        }
+        let read = ready!(self.open()?.link_mut().poll_body_into(cx, target));
+        let ended = self.remaining() == Some(0);
+        match &read {
+            Err(_) => self.close(),
+            Ok(_) if ended => self.release(),
+            Ok(_) => {}
+        }
+        Poll::Ready(read)
+    }
+
+    /// Gives the connection back if the rest of the body has arrived, else closes it.
+    pub fn release(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.release();
+        }
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close();
+        }
+    }
+
+    fn open(&mut self) -> Result<&mut Connection, ExchangeError> {
+        if self.connection.as_ref().is_some_and(Connection::is_closed) {
+            self.close();
+        }
+        self.connection.as_mut().ok_or(ExchangeError::Closed)
+    }
+
+    /// Ends the exchange when its body has ended or failed.
+    fn settle(
+        &mut self,
+        event: Result<BodyEvent, ExchangeError>,
+    ) -> Result<BodyEvent, ExchangeError> {
+        match &event {
+            Err(_) => self.close(),
+            Ok(BodyEvent::End) => self.release(),
+            Ok(_) if self.remaining() == Some(0) => self.release(),
+            Ok(_) => {}
+        }
+        event
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}

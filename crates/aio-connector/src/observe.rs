@@ -1,0 +1,38 @@
+//! What a connector tells of its work.
+
+/// Something a connector did for a request, in the order in which it happens.
+///
+/// aiohttp: the `on_connection_*` and `on_dns_*` signals of its `TraceConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectEvent<'a> {
+    /// The request begins to wait for a free connection.
+    QueuedStart,
+    /// It waits no longer.
+    QueuedEnd,
+    /// An idle connection is used.
+    Reused,
+    /// A new connection is being made.
+    CreateStart,
+    /// The name is being resolved.
+    ResolveStart {
+        /// The name.
+        host: &'a str,
+    },
+    /// The name was resolved.
+    ResolveEnd {
+        /// The name.
+        host: &'a str,
+    },
+    /// The connection was made.
+    CreateEnd,
+}
+
+/// Someone who watches a connector at work for one request.
+///
+/// Called in the request's own task, between its steps; it can neither stall nor cancel
+/// the request.
+pub trait ObserveConnect: Send {
+    /// Takes note of an event.
+    fn on_connect(&mut self, event: ConnectEvent<'_>);
+}

@@ -1,0 +1,286 @@
+//! The connector for TCP.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aio_core::RequestUrl;
+
+use crate::connection::Connection;
+use crate::dial::{DialError, Dialer};
+use crate::dns::{Resolver, SystemResolver};
+use crate::drive::Link;
+use crate::error::{Attempt, ConnectError, ConnectionError, Phase};
+use crate::observe::{ConnectEvent, ObserveConnect};
+use crate::pool::{Acquire, Acquired, Bounds, Pool, limit_or_unlimited};
+use crate::stats::Stats;
+use crate::timer::now;
+
+/// Makes and keeps TCP connections; aiohttp's `TCPConnector`.
+///
+/// A handle: clones share the same connections.
+///
+/// ```
+/// use aio_connector::TcpConnector;
+///
+/// let connector = TcpConnector::builder().limit(20).limit_per_host(5).build();
+/// assert_eq!(connector.stats().open, 0);
+/// ```
+#[derive(Clone)]
+pub struct TcpConnector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: Arc<Pool>,
+    dialer: Dialer,
+    force_close: bool,
+}
+
+/// Settings of a [`TcpConnector`].
+#[derive(Debug, Clone)]
+pub struct TcpConnectorBuilder {
+    limit: Option<usize>,
+    limit_per_host: Option<usize>,
+    keepalive_timeout: Option<Duration>,
+    force_close: bool,
+    resolver: Arc<dyn Resolver>,
+}
+
+/// What a connector must know to connect.
+pub struct ConnectRequest<'a> {
+    /// Where to.
+    pub url: &'a RequestUrl,
+    /// How long one attempt to one address may take.
+    pub sock_connect: Option<Duration>,
+    /// Who watches.
+    pub observer: Option<&'a mut dyn ObserveConnect>,
+    /// What is being done; stays readable when the connecting is given up.
+    pub phase: Phase,
+    /// When the request began, for its errors.
+    pub started: Instant,
+}
+
+impl ConnectRequest<'_> {
+    pub(crate) fn observe(&mut self, event: ConnectEvent<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer.on_connect(event);
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            url: aio_core::without_secrets(self.url.as_str()).into(),
+            phase: self.phase,
+            elapsed: now().saturating_duration_since(self.started),
+            sent: false,
+        }
+    }
+}
+
+impl fmt::Debug for ConnectRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectRequest")
+            .field("url", &self.url)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TcpConnector {
+    /// Makes one with default settings.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Returns the settings to make one with.
+    pub fn builder() -> TcpConnectorBuilder {
+        TcpConnectorBuilder {
+            limit: Some(100),
+            limit_per_host: None,
+            keepalive_timeout: Some(Duration::from_secs(15)),
+            force_close: false,
+            resolver: Arc::new(SystemResolver),
+        }
+    }
+
+    /// Gets a connection: an idle one that is open and silent, or a new one, when the
+    /// limits allow; else it waits in the queue.
+    ///
+    /// Dropping the future leaves the queue, or the dialling, and frees the slot.
+    ///
+    /// # Errors
+    /// If the name has no address, no address accepts within `sock_connect`, or the
+    /// connector is closed.
+    pub async fn connect(
+        &self,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Connection, ConnectionError> {
+        request.phase = Phase::Pool;
+        let url = request.url;
+        let mut acquire = self.shared.pool.acquire(url);
+        let acquired = queued(&mut acquire, request).await;
+        let connection = match acquired {
+            Acquired::Reuse(key, link) => {
+                request.observe(ConnectEvent::Reused);
+                Connection::new(link, self.shared.pool.clone(), key)
+            }
+            Acquired::Dial(slot) => {
+                // Boxed: most requests find a connection and need not carry its size.
+                Box::pin(self.dial(slot, request)).await?
+            }
+            Acquired::Closed => {
+                return Err(ConnectionError::Closed {
+                    attempt: Box::new(request.attempt()),
+                });
+            }
+        };
+        Ok(connection)
+    }
+
+    async fn dial(
+        &self,
+        slot: crate::pool::Slot,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Connection, ConnectionError> {
+        request.observe(ConnectEvent::CreateStart);
+        let stream = match self.shared.dialer.dial(slot.key(), request).await {
+            Ok(stream) => stream,
+            Err(DialError::Timeout) => {
+                return Err(ConnectionError::Timeout {
+                    attempt: Box::new(request.attempt()),
+                });
+            }
+            Err(DialError::Failed(kind, source)) => {
+                let key = slot.key();
+                let (attempt, source) = (request.attempt(), Some(Arc::new(source) as _));
+                let error = ConnectError::new(key.host(), key.port(), kind, attempt, source);
+                return Err(ConnectionError::Connect(error));
+            }
+        };
+        if self.is_closed() {
+            return Err(ConnectionError::Closed {
+                attempt: Box::new(request.attempt()),
+            });
+        }
+        request.observe(ConnectEvent::CreateEnd);
+        let (pool, key) = slot.used();
+        Ok(Connection::new(
+            Box::new(Link::new(stream, now())),
+            pool,
+            key,
+        ))
+    }
+
+    /// Closes idle connections, sends those who wait away with an error, and closes each
+    /// connection in use as soon as it is next touched. Calling it again does nothing.
+    pub fn close(&self) {
+        self.shared.pool.close();
+    }
+
+    /// Tells whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.pool.is_closed()
+    }
+
+    /// Tells whether each connection is closed after one request.
+    pub fn force_close(&self) -> bool {
+        self.shared.force_close
+    }
+
+    /// Counts its connections now.
+    pub fn stats(&self) -> Stats {
+        self.shared.pool.stats()
+    }
+}
+
+/// Waits for `acquire` and tells the observer of the waiting.
+async fn queued(acquire: &mut Acquire<'_>, request: &mut ConnectRequest<'_>) -> Acquired {
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        let polled = std::pin::Pin::new(&mut *acquire).poll(cx);
+        if polled.is_pending() && acquire.is_queued() && !std::mem::replace(&mut told, true) {
+            request.observe(ConnectEvent::QueuedStart);
+        }
+        if polled.is_ready() && told {
+            request.observe(ConnectEvent::QueuedEnd);
+        }
+        polled
+    })
+    .await
+}
+
+impl Default for TcpConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TcpConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpConnector")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl TcpConnectorBuilder {
+    /// Bounds the open connections, idle ones counted in; default 100, `None` and 0 mean
+    /// no bound.
+    pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.limit = limit.into();
+        self
+    }
+
+    /// Bounds the open connections to one host, port and scheme; default none, as
+    /// `None` and 0.
+    pub fn limit_per_host(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.limit_per_host = limit.into();
+        self
+    }
+
+    /// Bounds how long an idle connection may be used again; default 15 s, `None` means
+    /// for ever. A shorter `Keep-Alive: timeout` of the server is kept to.
+    pub fn keepalive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.keepalive_timeout = timeout.into();
+        self
+    }
+
+    /// Closes each connection after one request, and tells the server so; default false.
+    pub fn force_close(mut self, force_close: bool) -> Self {
+        self.force_close = force_close;
+        self
+    }
+
+    /// Resolves names with `resolver`; default [`SystemResolver`].
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Makes the connector.
+    pub fn build(self) -> TcpConnector {
+        let bounds = Bounds {
+            limit: limit_or_unlimited(self.limit),
+            per_host: limit_or_unlimited(self.limit_per_host),
+            keepalive: self.keepalive_timeout,
+        };
+        let shared = Shared {
+            pool: Pool::new(bounds),
+            dialer: Dialer {
+                resolver: self.resolver,
+            },
+            force_close: self.force_close,
+        };
+        TcpConnector {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}

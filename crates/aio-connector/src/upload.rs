@@ -1,0 +1,236 @@
+//! A request on its way out: head and body, gathered into few writes.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use aio_core::http1::{LAST_CHUNK, chunk_size_line};
+use aio_core::{Body, BodyKind, BodyStream, BoxError, PayloadError};
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
+
+use crate::stream::Stream;
+
+/// Most pieces of a streamed body in one write, about 512 KiB of the usual 64 KiB each:
+/// a write per piece costs 1.1 to 1.2 times as much.
+const GATHER: usize = 8;
+
+/// Most slices in one write: the head, and for each piece its size line and itself.
+const SLICES: usize = 2 * GATHER + 2;
+
+/// What is still to be written of a request.
+#[derive(Default)]
+pub(crate) struct Upload {
+    queue: VecDeque<Bytes>,
+    source: Option<Source>,
+    /// Bytes that were written.
+    written: u64,
+    /// All was written and flushed.
+    done: bool,
+}
+
+struct Source {
+    stream: BodyStream,
+    framing: SourceFraming,
+}
+
+enum SourceFraming {
+    /// Between the chunks; the line end of the chunk before is still to be written.
+    Chunked {
+        open: bool,
+    },
+    Length {
+        sent: u64,
+        whole: u64,
+    },
+}
+
+/// How the body of a request is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadFraming {
+    /// By its length in bytes, which the head tells.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// Why a request could not be written whole.
+#[derive(Debug)]
+pub(crate) enum UploadError {
+    /// The connection failed; the peer may have answered before.
+    Io(io::Error),
+    /// The body's own source failed.
+    Source(BoxError),
+    /// The body's source gave more or less than was announced.
+    Length(PayloadError),
+}
+
+impl Upload {
+    /// Begins with `head`, behind which `body` goes out framed so.
+    pub(crate) fn start(&mut self, head: Bytes, body: Body, framing: UploadFraming) {
+        self.queue.clear();
+        self.queue.push_back(head);
+        (self.source, self.written, self.done) = (None, 0, false);
+        match body.into_kind() {
+            BodyKind::None => {
+                // REQ-50: a chunked request without data still ends its body.
+                if framing == UploadFraming::Chunked {
+                    self.queue.push_back(Bytes::from_static(LAST_CHUNK));
+                }
+            }
+            BodyKind::Bytes(bytes) => match framing {
+                UploadFraming::Length(_) => {
+                    if !bytes.is_empty() {
+                        self.queue.push_back(bytes);
+                    }
+                }
+                UploadFraming::Chunked => {
+                    let empty = bytes.is_empty();
+                    if !empty {
+                        self.queue.push_back(chunk_size_line(bytes.len()).into());
+                        self.queue.push_back(bytes);
+                        self.queue.push_back(Bytes::from_static(b"\r\n"));
+                    }
+                    self.queue.push_back(Bytes::from_static(LAST_CHUNK));
+                }
+            },
+            BodyKind::Stream { stream, .. } => {
+                let framing = match framing {
+                    UploadFraming::Length(whole) => SourceFraming::Length { sent: 0, whole },
+                    UploadFraming::Chunked => SourceFraming::Chunked { open: false },
+                };
+                self.source = Some(Source { stream, framing });
+            }
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Frees what is left of the request.
+    pub(crate) fn abandon(&mut self) {
+        self.queue.clear();
+        self.source = None;
+    }
+
+    /// Writes on; is ready when all is written.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+    ) -> Poll<Result<(), UploadError>> {
+        while !self.done {
+            let starved = self.fill(cx)?;
+            if self.queue.is_empty() {
+                if starved {
+                    return Poll::Pending;
+                }
+                ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
+                self.done = true;
+                break;
+            }
+            let written = ready!(self.write(cx, stream)).map_err(UploadError::Io)?;
+            if written == 0 {
+                return Poll::Ready(Err(UploadError::Io(io::ErrorKind::WriteZero.into())));
+            }
+            self.written += written as u64;
+            self.consume(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues what the source has ready; tells whether it has more, but not yet.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, UploadError> {
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        while self.queue.len() < SLICES - 1 {
+            match source.stream.as_mut().poll_next(cx) {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(Some(Err(error))) => return Err(UploadError::Source(error)),
+                Poll::Ready(Some(Ok(piece))) => source.framing.queue(piece, &mut self.queue)?,
+                Poll::Ready(None) => {
+                    source.framing.finish(&mut self.queue)?;
+                    self.source = None;
+                    break;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(stream);
+        if let ([only], []) = self.queue.as_slices() {
+            return stream.poll_write(cx, only);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(&self.queue) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+    }
+
+    fn consume(&mut self, mut written: usize) {
+        while let Some(front) = self.queue.front_mut() {
+            if written < front.len() {
+                return front.advance(written);
+            }
+            written -= front.len();
+            self.queue.pop_front();
+        }
+    }
+}
+
+impl SourceFraming {
+    fn queue(&mut self, piece: Bytes, queue: &mut VecDeque<Bytes>) -> Result<(), UploadError> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::Chunked { open } => {
+                let line = chunk_size_line(piece.len());
+                let line = if *open { format!("\r\n{line}") } else { line };
+                *open = true;
+                queue.push_back(line.into());
+            }
+            Self::Length { sent, whole } => {
+                let more = *sent + piece.len() as u64;
+                if more > *whole {
+                    let error = PayloadError::UploadLength {
+                        actual: more,
+                        expected: *whole,
+                    };
+                    return Err(UploadError::Length(error));
+                }
+                *sent = more;
+            }
+        }
+        queue.push_back(piece);
+        Ok(())
+    }
+
+    fn finish(&self, queue: &mut VecDeque<Bytes>) -> Result<(), UploadError> {
+        match *self {
+            Self::Chunked { open: true } => queue.push_back(Bytes::from_static(b"\r\n0\r\n\r\n")),
+            Self::Chunked { open: false } => queue.push_back(Bytes::from_static(LAST_CHUNK)),
+            Self::Length { sent, whole } if sent != whole => {
+                let error = PayloadError::UploadLength {
+                    actual: sent,
+                    expected: whole,
+                };
+                return Err(UploadError::Length(error));
+            }
+            Self::Length { .. } => {}
+        }
+        Ok(())
+    }
+}

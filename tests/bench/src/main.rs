@@ -1,0 +1,112 @@
+//! Measures what a request costs beside raw sockets and hyper's spawned connection.
+//!
+//! `cargo run --release --manifest-path tests/bench/Cargo.toml -- [NAME …]` runs the named
+//! rows, all of them without a name; `--same-core` puts the server on the client's core, as a
+//! control. Compare only within one run.
+
+mod allocations;
+mod answers;
+mod batch;
+mod callgrind;
+mod cpu;
+mod crew;
+mod paired;
+mod peers;
+mod random;
+mod rounds;
+mod rows;
+mod server;
+mod server_process;
+mod table;
+
+use std::{alloc::System, env, error::Error};
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+use crate::{
+    cpu::{CLIENT_CORE, SERVER_CORE},
+    rows::Row,
+    server_process::ServerProcess,
+};
+
+type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+// Two uncontended atomic adds per allocation, under 1 % of a request, the same for all peers:
+// cheaper than a second binary to keep in step.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() -> Fallible<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        // The bench starts itself with these two; nobody types them.
+        ["server", core] => server::serve(core.parse()?),
+        ["batch", peer, row, count, address] => batch::send(
+            peers::Peer::named(peer)?,
+            Row::named(row)?,
+            count.parse()?,
+            address.parse()?,
+        ),
+        ["--same-core", ref names @ ..] => measure(names, CLIENT_CORE),
+        ref names => measure(names, SERVER_CORE),
+    }
+}
+
+fn measure(names: &[&str], server_core: usize) -> Fallible<()> {
+    let chapters = if names.is_empty() {
+        Chapter::all()
+    } else {
+        names
+            .iter()
+            .map(|name| Chapter::named(name))
+            .collect::<Fallible<_>>()?
+    };
+    let server = ServerProcess::start(server_core)?;
+    cpu::pin_to(CLIENT_CORE)?;
+    let rows: Vec<Row> = chapters.iter().filter_map(Chapter::row).collect();
+    if !rows.is_empty() {
+        println!("{}", table::PAIRED_HEAD);
+    }
+    for row in rows {
+        print!("{}", paired::measure(row, server.address)?);
+    }
+    if chapters.contains(&Chapter::Instructions) {
+        callgrind::measure(server.address)?;
+    }
+    if chapters.contains(&Chapter::Allocations) {
+        allocations::measure(server.address)?;
+    }
+    Ok(())
+}
+
+/// What one name on the command line stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chapter {
+    Paired(Row),
+    Instructions,
+    Allocations,
+}
+
+impl Chapter {
+    fn all() -> Vec<Self> {
+        let mut chapters: Vec<Self> = Row::ALL.into_iter().map(Self::Paired).collect();
+        chapters.extend([Self::Instructions, Self::Allocations]);
+        chapters
+    }
+
+    fn named(name: &str) -> Fallible<Self> {
+        match name {
+            "instructions" => Ok(Self::Instructions),
+            "allocations" => Ok(Self::Allocations),
+            _ => Row::named(name).map(Self::Paired),
+        }
+    }
+
+    fn row(&self) -> Option<Row> {
+        match *self {
+            Self::Paired(row) => Some(row),
+            Self::Instructions | Self::Allocations => None,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! A hand-written loop: writes a prebuilt request, scans the answer. The practical limit.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use memchr::{memchr, memmem::Finder};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::{CHUNK, Client, REQUEST_HEADERS, UPLOAD_CHUNK, check_answer};
+use crate::{Fallible, answers, rows::Row};
+
+pub(crate) struct Raw {
+    stream: TcpStream,
+    request: Vec<u8>,
+    block: Block,
+    length_name: Finder<'static>,
+    head_end: Finder<'static>,
+    inflater: Arc<Mutex<Inflater>>,
+}
+
+impl Client for Raw {
+    async fn open(row: Row, address: SocketAddr, tasks: usize) -> Fallible<Vec<Self>> {
+        // One for all tasks: a state and a buffer for each would fall out of the cache.
+        let inflater = Arc::new(Mutex::new(Inflater::new()));
+        let mut clients = Vec::with_capacity(tasks);
+        for _ in 0..tasks {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            clients.push(Self {
+                stream,
+                request: request_head(row, address).into_bytes(),
+                block: Block::new(),
+                length_name: Finder::new("content-length: "),
+                head_end: Finder::new("\r\n\r\n"),
+                inflater: Arc::clone(&inflater),
+            });
+        }
+        Ok(clients)
+    }
+
+    async fn exchange(&mut self, row: Row) -> Fallible<()> {
+        self.send(row.upload_len()).await?;
+        let (head_len, filled) = self.read_head().await?;
+        let head = &self.block.bytes()[..head_len];
+        let status = status_of(head)?;
+        let body_len = self.body_len(head)?;
+        let body_in_block = filled - head_len;
+        let length = match row {
+            Row::Get | Row::Upload | Row::Download => {
+                self.skip(body_len - body_in_block).await?;
+                body_len
+            }
+            Row::Headers => {
+                let values = line_values(head);
+                if values < answers::TEN_HEADERS.len() / 2 {
+                    return Err("too few headers".into());
+                }
+                self.skip(body_len - body_in_block).await?;
+                body_len
+            }
+            Row::Gzip => {
+                let end = head_len + body_len;
+                let block = self
+                    .block
+                    .bytes_mut()
+                    .get_mut(..end)
+                    .ok_or("body above the block")?;
+                self.stream.read_exact(&mut block[filled..]).await?;
+                self.inflater
+                    .lock()
+                    .expect("no holder panics")
+                    .inflate(&block[head_len..])?
+            }
+        };
+        check_answer(row, status, length)
+    }
+}
+
+impl Raw {
+    async fn send(&mut self, body_len: usize) -> io::Result<()> {
+        let total = self.request.len() + body_len;
+        let mut sent = 0;
+        while sent < total {
+            sent += if body_len == 0 {
+                self.stream.write(&self.request[sent..]).await?
+            } else {
+                let slices = gather(&self.request, sent, total);
+                self.stream.write_vectored(&slices).await?
+            };
+        }
+        Ok(())
+    }
+
+    /// Returns the length of the head and of all that has come so far.
+    async fn read_head(&mut self) -> Fallible<(usize, usize)> {
+        let mut filled = 0;
+        loop {
+            let read = self
+                .stream
+                .read(&mut self.block.bytes_mut()[filled..])
+                .await?;
+            if read == 0 {
+                return Err("closed or too long before the end of the head".into());
+            }
+            filled += read;
+            if let Some(end) = self.head_end.find(&self.block.bytes()[..filled]) {
+                return Ok((end + 4, filled));
+            }
+        }
+    }
+
+    fn body_len(&self, head: &[u8]) -> Fallible<usize> {
+        let name = self.length_name.find(head).ok_or("no content-length")?;
+        let digits = &head[name + self.length_name.needle().len()..];
+        Ok(digits
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
+    }
+
+    async fn skip(&mut self, mut left: usize) -> Fallible<()> {
+        while left > 0 {
+            let block = self.block.bytes_mut();
+            let room = block.len().min(left);
+            let read = self.stream.read(&mut block[..room]).await?;
+            if read == 0 {
+                return Err("closed within the body".into());
+            }
+            if read == room {
+                self.block.shift();
+            }
+            left -= read;
+        }
+        Ok(())
+    }
+}
+
+fn request_head(row: Row, address: SocketAddr) -> String {
+    let (method, length) = match row.upload_len() {
+        0 => ("GET", String::new()),
+        length => ("POST", format!("content-length: {length}\r\n")),
+    };
+    let headers: String = REQUEST_HEADERS
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    format!(
+        "{method} {} HTTP/1.1\r\nhost: {address}\r\n{headers}{length}\r\n",
+        row.path()
+    )
+}
+
+fn status_of(head: &[u8]) -> Fallible<u16> {
+    let digits = head
+        .strip_prefix(b"HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3));
+    Ok(str::from_utf8(digits.ok_or("not HTTP/1.1")?)?.parse()?)
+}
+
+/// Returns the length of all header values together, having found each.
+fn line_values(mut head: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(end) = memchr(b'\n', head) {
+        let (line, rest) = head.split_at(end + 1);
+        if let Some(colon) = memchr(b':', line) {
+            length += line.len() - colon;
+        }
+        head = rest;
+    }
+    length
+}
+
+/// Returns what follows the first `sent` bytes of head and body: one writev of the head and
+/// eight chunks (PERF.md, bulk rule 3).
+fn gather(head: &[u8], sent: usize, total: usize) -> [IoSlice<'_>; 9] {
+    let mut slices = [IoSlice::new(&[]); 9];
+    slices[0] = IoSlice::new(head.get(sent..).unwrap_or_default());
+    let mut at = sent.max(head.len());
+    for slice in &mut slices[1..] {
+        let chunk = &UPLOAD_CHUNK[(at - head.len()) % CHUNK..];
+        let chunk = &chunk[..chunk.len().min(total - at)];
+        *slice = IoSlice::new(chunk);
+        at += chunk.len();
+    }
+    slices
+}
+
+const PAGE: usize = 4096;
+
+/// A read buffer of 64 KiB that starts on a page and moves on by 192 bytes after a full read:
+/// the kernel's copy is slow for some offsets within the page (PERF.md, bulk rule 1).
+struct Block {
+    memory: Vec<u8>,
+    page: usize,
+    start: usize,
+}
+
+impl Block {
+    const LEN: usize = 64 * 1024;
+    const STEP: usize = 192;
+
+    fn new() -> Self {
+        let memory = vec![0; Self::LEN + 2 * PAGE];
+        let page = memory.as_ptr().align_offset(PAGE);
+        Self {
+            memory,
+            page,
+            start: page,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..self.start + Self::LEN]
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + Self::LEN]
+    }
+
+    fn shift(&mut self) {
+        let offset = (self.start - self.page + Self::STEP) % PAGE;
+        self.start = self.page + offset;
+    }
+}
+
+/// Decodes gzip bodies, the state and the buffer kept from one to the next.
+struct Inflater {
+    state: Decompress,
+    decoded: Vec<u8>,
+}
+
+impl Inflater {
+    /// The header without options, as our server sends it (RFC 1952 2.3).
+    const HEADER: usize = 10;
+
+    fn new() -> Self {
+        Self {
+            state: Decompress::new(false),
+            decoded: Vec::new(),
+        }
+    }
+
+    /// Returns the decoded length.
+    fn inflate(&mut self, body: &[u8]) -> Fallible<usize> {
+        self.decoded.clear();
+        self.decoded.reserve(answers::JSON);
+        self.state.reset(false);
+        let deflated = body.get(Self::HEADER..).ok_or("no gzip header")?;
+        let status =
+            self.state
+                .decompress_vec(deflated, &mut self.decoded, FlushDecompress::Finish)?;
+        let mut crc = Crc::new();
+        crc.update(&self.decoded);
+        let trailer = deflated
+            .get(self.state.total_in() as usize..)
+            .unwrap_or_default();
+        let sound = status == Status::StreamEnd && trailer.starts_with(&crc.sum().to_le_bytes());
+        if !sound {
+            return Err("gzip body damaged".into());
+        }
+        Ok(self.decoded.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_gather(sent: usize, body_len: usize, want: usize) {
+        let head = [b'h'; 10];
+        let slices = gather(&head, sent, head.len() + body_len);
+        assert_eq!(
+            slices.iter().map(|slice| slice.len()).sum::<usize>(),
+            want,
+            "{sent} {body_len}"
+        );
+    }
+
+    #[test]
+    fn gather_takes_the_head_and_up_to_eight_chunks() {
+        check_gather(0, 5, 15);
+        check_gather(4, 5, 11);
+        check_gather(12, 5, 3);
+        check_gather(0, 100 * CHUNK, 10 + 8 * CHUNK);
+        check_gather(10 + CHUNK + 7, 100 * CHUNK, 8 * CHUNK - 7);
+        check_gather(10 + 100 * CHUNK, 100 * CHUNK, 0);
+    }
+}

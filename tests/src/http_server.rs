@@ -1,0 +1,477 @@
+//! A small HTTP/1.1 server for tests and examples: a function answers, the bytes are exactly its answer.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A server on a free port of 127.0.0.1 that runs until it is dropped.
+///
+/// ```
+/// use aio_tests::http_server::{Request, Response, TestServer};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// let server = TestServer::start(async |request: Request| match request.target.as_str() {
+///     "/" => Response::ok("hello").header("content-type", "text/plain"),
+///     _ => Response::new(404),
+/// })
+/// .await?;
+/// println!("{}", server.url("/"));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct TestServer {
+    address: SocketAddr,
+    connections: watch::Receiver<Connections>,
+    acceptor: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Connections {
+    accepted: usize,
+    open: usize,
+}
+
+/// A request as received.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method as sent.
+    pub method: String,
+    /// The target as sent.
+    pub target: String,
+    /// True for HTTP/1.1, false for 1.0.
+    pub http11: bool,
+    /// Names and values as sent, in order; blanks around values stripped.
+    pub headers: Vec<(String, String)>,
+    /// The whole body, without its framing.
+    pub body: Bytes,
+}
+
+/// An answer, written as given.
+///
+/// `Content-Length` is added when no header says how long the body is.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of a response.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Bytes),
+    /// A block over and over, cut off at `length`; never in memory as a whole.
+    Repeat {
+        /// The block.
+        block: Bytes,
+        /// The length of the body.
+        length: u64,
+    },
+    /// One HTTP chunk for each.
+    Chunked(Vec<Bytes>),
+}
+
+impl TestServer {
+    /// Starts a server; every request is answered by `handler`.
+    ///
+    /// A client that leaves while `handler` runs cancels it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub async fn start<H, F>(handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (counts, connections) = watch::channel(Connections::default());
+        let acceptor = tokio::spawn(accept(listener, Arc::new(handler), Arc::new(counts)));
+        Ok(Self {
+            address,
+            connections,
+            acceptor,
+        })
+    }
+
+    /// Returns where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the URL of a path that begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Returns how many connections were accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.borrow().accepted
+    }
+
+    /// Returns how many connections are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.connections.borrow().open
+    }
+
+    /// Waits until exactly so many connections are open.
+    pub async fn wait_for_open(&self, open: usize) {
+        let mut connections = self.connections.clone();
+        // An error says that the server has stopped: its task is gone.
+        _ = connections.wait_for(|now| now.open == open).await;
+    }
+
+    /// Waits until so many connections or more were accepted.
+    pub async fn wait_for_connections(&self, accepted: usize) {
+        let mut connections = self.connections.clone();
+        _ = connections.wait_for(|now| now.accepted >= accepted).await;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // Its connections are tasks of its own and end with it.
+        self.acceptor.abort();
+    }
+}
+
+impl Request {
+    /// Returns the first value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn keeps_alive(&self) -> bool {
+        let connection = self
+            .header("connection")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if self.http11 {
+            !connection.contains("close")
+        } else {
+            connection.contains("keep-alive")
+        }
+    }
+}
+
+impl Response {
+    /// An answer without headers and body.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        let reason = http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason());
+        Self {
+            status,
+            reason: reason.unwrap_or_default().to_owned(),
+            headers: Vec::new(),
+            body: Body::Bytes(Bytes::new()),
+        }
+    }
+
+    /// 200 with a body.
+    #[must_use]
+    pub fn ok(body: impl Into<Bytes>) -> Self {
+        Self::new(200).body(Body::Bytes(body.into()))
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.headers
+            .iter()
+            .any(|(header, _)| header.eq_ignore_ascii_case(name))
+    }
+
+    fn closes(&self) -> bool {
+        let is_close = |(name, value): &(String, String)| {
+            name.eq_ignore_ascii_case("connection") && value.to_ascii_lowercase().contains("close")
+        };
+        self.headers.iter().any(is_close)
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let bodiless = self.status < 200 || self.status == 204 || self.status == 304;
+        if !bodiless && !self.has("content-length") && !self.has("transfer-encoding") {
+            match &self.body {
+                Body::Bytes(body) => head.push_str(&format!("Content-Length: {}\r\n", body.len())),
+                Body::Repeat { length, .. } => {
+                    head.push_str(&format!("Content-Length: {length}\r\n"))
+                }
+                Body::Chunked(_) => head.push_str("Transfer-Encoding: chunked\r\n"),
+            }
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}
+
+async fn accept<H, F>(
+    listener: TcpListener,
+    handler: Arc<H>,
+    counts: Arc<watch::Sender<Connections>>,
+) where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    continue;
+                };
+                counts.send_modify(|now| {
+                    now.accepted += 1;
+                    now.open += 1;
+                });
+                let open = Open(counts.clone());
+                serving.spawn(serve(stream, handler.clone(), open));
+            }
+            Some(_) = serving.join_next() => {}
+        }
+    }
+}
+
+/// Counts a connection as open until it is dropped.
+struct Open(Arc<watch::Sender<Connections>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|now| now.open -= 1);
+    }
+}
+
+/// Serves a connection to its end; that the client leaves is no error.
+async fn serve<H, F>(stream: TcpStream, handler: Arc<H>, open: Open)
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
+    _ = stream.set_nodelay(true);
+    let mut connection = Connection {
+        stream,
+        input: BytesMut::new(),
+    };
+    _ = connection.serve(&*handler).await;
+    // First the socket, then the count: who has waited for the count sees the port closed.
+    drop(connection);
+    drop(open);
+}
+
+struct Connection {
+    stream: TcpStream,
+    input: BytesMut,
+}
+
+impl Connection {
+    async fn serve<F: Future<Output = Response>>(
+        &mut self,
+        handler: &impl Fn(Request) -> F,
+    ) -> io::Result<()> {
+        while let Some(request) = self.read_request().await? {
+            let keeps_alive = request.keeps_alive();
+            let is_head = request.method == "HEAD";
+            let response = tokio::select! {
+                response = handler(request) => response,
+                () = self.left() => return Ok(()),
+            };
+            self.write(&response, is_head).await?;
+            if !keeps_alive || response.closes() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the client has closed; for ever when it sends something first.
+    async fn left(&self) {
+        let mut byte = [0];
+        if let Ok(1) = self.stream.peek(&mut byte).await {
+            std::future::pending().await
+        }
+    }
+
+    /// Reads a request; there is none when the client closes before its first byte.
+    async fn read_request(&mut self) -> io::Result<Option<Request>> {
+        let head_end = loop {
+            if let Some(end) = self
+                .input
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
+                break end + 4;
+            }
+            if !self.receive().await? {
+                return if self.input.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
+            }
+        };
+        let head = self.input.split_to(head_end);
+        let mut request =
+            parse_head(&String::from_utf8_lossy(&head)).ok_or(io::ErrorKind::InvalidData)?;
+        if request
+            .header("expect")
+            .is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue"))
+        {
+            self.stream
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .await?;
+        }
+        let chunked = request
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding.contains("chunked"));
+        if chunked {
+            request.body = self.read_chunks().await?;
+        } else if let Some(length) = request.header("content-length") {
+            let length = length.parse().map_err(|_| io::ErrorKind::InvalidData)?;
+            request.body = self.take(length).await?;
+        }
+        Ok(Some(request))
+    }
+
+    async fn read_chunks(&mut self) -> io::Result<Bytes> {
+        let mut body = BytesMut::new();
+        loop {
+            let line = self.take_line().await?;
+            let size = line.split(';').next().unwrap_or_default().trim();
+            let size = usize::from_str_radix(size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+            if size == 0 {
+                while !self.take_line().await?.is_empty() {}
+                return Ok(body.freeze());
+            }
+            body.extend(self.take(size).await?);
+            if !self.take_line().await?.is_empty() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+    }
+
+    async fn take_line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.input.windows(2).position(|window| window == b"\r\n") {
+                let line = self.input.split_to(end + 2);
+                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            self.receive_more().await?;
+        }
+    }
+
+    async fn take(&mut self, length: usize) -> io::Result<Bytes> {
+        while self.input.len() < length {
+            self.input.reserve(length - self.input.len());
+            self.receive_more().await?;
+        }
+        Ok(self.input.split_to(length).freeze())
+    }
+
+    async fn receive_more(&mut self) -> io::Result<()> {
+        if self.receive().await? {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    async fn receive(&mut self) -> io::Result<bool> {
+        self.input.reserve(64 * 1024);
+        Ok(self.stream.read_buf(&mut self.input).await? > 0)
+    }
+
+    async fn write(&mut self, response: &Response, is_head: bool) -> io::Result<()> {
+        let mut head = response.head();
+        match &response.body {
+            _ if is_head => self.stream.write_all(&head).await,
+            // One packet where it fits into one.
+            Body::Bytes(body) if body.len() < 64 * 1024 => {
+                head.extend_from_slice(body);
+                self.stream.write_all(&head).await
+            }
+            Body::Bytes(body) => {
+                self.stream.write_all(&head).await?;
+                self.stream.write_all(body).await
+            }
+            Body::Repeat { block, length } => {
+                self.stream.write_all(&head).await?;
+                let mut left = *length;
+                while left > 0 && !block.is_empty() {
+                    let piece = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    self.stream.write_all(&block[..piece]).await?;
+                    left -= piece as u64;
+                }
+                Ok(())
+            }
+            Body::Chunked(chunks) => {
+                self.stream.write_all(&head).await?;
+                for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
+                    let line = format!("{:x}\r\n", chunk.len());
+                    self.stream
+                        .write_all(&[line.as_bytes(), chunk, b"\r\n"].concat())
+                        .await?;
+                }
+                self.stream.write_all(b"0\r\n\r\n").await
+            }
+        }
+    }
+}
+
+fn parse_head(head: &str) -> Option<Request> {
+    let mut lines = head.split("\r\n");
+    let mut words = lines.next()?.split(' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let mut headers = Vec::new();
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':')?;
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    Some(Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        http11: version == "HTTP/1.1",
+        headers,
+        body: Bytes::new(),
+    })
+}
