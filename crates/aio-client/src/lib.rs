@@ -1,1 +1,65 @@
-//! aio-client.
+//! An HTTP client session: aiohttp for Rust.
+//!
+//! ```
+//! # async fn run() -> Result<(), aio_client::ClientError> {
+//! use std::time::Duration;
+//! use aio_client::{ClientSession, ClientTimeout, TcpConnector};
+//!
+//! let session = ClientSession::builder()
+//!     .base_url("http://127.0.0.1:8080/v1/")
+//!     .timeout(ClientTimeout::total(Duration::from_secs(30)))
+//!     .connector(TcpConnector::builder().limit(100).limit_per_host(10).build())
+//!     .build()?;
+//! let mut response = session.get("users").query([("page", "2")]).await?;
+//! let users: Vec<String> = response.raise_for_status()?.json().await?;
+//! println!("{} {} {}", response.status(), response.url(), users.len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod content;
+mod deadline;
+mod env;
+mod error;
+mod middleware;
+mod request;
+mod response;
+mod session;
+mod trace;
+
+pub use aio_connector as connector;
+pub use aio_cookies as cookies;
+pub use aio_core as wire;
+pub use aio_ws as ws;
+
+pub use aio_connector::{
+    Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, Connection, ConnectionError,
+    ConnectionKey, Phase, Resolver, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder,
+};
+pub use aio_core::http1::Limits;
+pub use aio_core::text::OnError;
+pub use aio_core::{
+    BasicAuth, Body, BoxError, ClientTimeout, ContentType, HeaderError, HeaderRef, HeaderView,
+    Headers, HttpError, IntoParams, IntoUrl, MultiDict, ParamValue, Params, PayloadError,
+    RequestUrl, Scheme, UrlError, UrlErrorKind,
+};
+
+pub use self::content::Content;
+pub use self::env::Environment;
+pub use self::error::{
+    ClientError, ClientPayloadError, ClientResponseError, ReadError, ResponseErrorKind, UsageError,
+};
+pub use self::middleware::{Middleware, Next};
+pub use self::request::{ClientRequest, RequestBuilder};
+pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
+pub use self::session::{ClientSession, ClientSessionBuilder, request};
+pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
+
+/// The traits to have in scope.
+pub mod prelude {
+    pub use crate::{IntoParams, IntoUrl, Middleware, RequestTrace, Resolver, TraceConfig};
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aio_core::RequestUrl;
 use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drive::Link;
 use crate::key::ConnectionKey;
 use crate::pool::Pool;
+use crate::stream::Stream;
 use crate::timer::{Timer, now};
 
 /// An open connection that a request has to itself; aiohttp's `Connection`.
@@ -31,6 +34,30 @@ impl Connection {
             key,
             force_close: false,
         }
+    }
+
+    /// Makes a connection to the origin of `url` over any byte stream; it belongs to no
+    /// connector and is closed after one exchange.
+    ///
+    /// ```
+    /// # use aio_connector::Connection;
+    /// # fn run() -> Result<(), aio_core::UrlError> {
+    /// let (near, _far) = tokio::io::duplex(1024);
+    /// let url = aio_core::RequestUrl::parse("http://example.org/")?;
+    /// let connection = Connection::over(near, &url);
+    /// assert_eq!(connection.key().host(), "example.org");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn over<S>(stream: S, url: &RequestUrl) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let link = Box::new(Link::new(Stream::Boxed(Box::new(stream))));
+        let (pool, key) = Pool::of_one(url);
+        let mut connection = Self::new(link, pool, key);
+        connection.force_close = true;
+        connection
     }
 
     /// Returns whom it connects to.
@@ -58,9 +85,13 @@ impl Connection {
         self.pool.is_closed()
     }
 
-    /// Returns the buffer for the head of a request, empty.
-    pub fn head_buffer(&mut self) -> &mut BytesMut {
-        self.link_mut().head_buffer()
+    /// Returns the buffer for the head of a request, empty, and whom the request goes to.
+    pub fn head_buffer(&mut self) -> (&mut BytesMut, &ConnectionKey) {
+        let link = self
+            .link
+            .as_deref_mut()
+            .expect("the link leaves with the connection itself");
+        (link.head_buffer(), &self.key)
     }
 
     /// Returns its timer; it stays with the connection from request to request.
@@ -68,9 +99,9 @@ impl Connection {
         &mut self.link_mut().timer
     }
 
-    /// Takes over the connection's timer if `timer` was not used yet.
-    pub fn lend_timer(&mut self, timer: &mut Timer) {
-        timer.adopt(&mut self.link_mut().timer);
+    /// Takes over a timer that was used while connecting, if it has none itself.
+    pub fn take_timer(&mut self, timer: &mut Timer) {
+        self.link_mut().timer.adopt(timer);
     }
 
     /// Closes it and frees its slot.

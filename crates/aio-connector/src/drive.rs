@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use aio_core::http1::{
     BodyDecoder, BodyEvent, Exchanged, Framing, Head, HeadParser, Limits, Message,
@@ -50,7 +49,6 @@ pub(crate) struct Link {
     /// How far into a page the next bulk read starts.
     shift: usize,
     pub(crate) requests: u64,
-    pub(crate) created: Instant,
     exchange: State,
 }
 
@@ -69,7 +67,7 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, now: Instant) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         let limits = Limits::default();
         Self {
             stream,
@@ -78,7 +76,6 @@ impl Link {
             timer: Timer::default(),
             shift: 0,
             requests: 0,
-            created: now,
             exchange: State {
                 upload: Upload::default(),
                 upload_failed: None,

@@ -166,11 +166,7 @@ impl TcpConnector {
         }
         request.observe(ConnectEvent::CreateEnd);
         let (pool, key) = slot.used();
-        Ok(Connection::new(
-            Box::new(Link::new(stream, now())),
-            pool,
-            key,
-        ))
+        Ok(Connection::new(Box::new(Link::new(stream)), pool, key))
     }
 
     /// Closes idle connections, sends those who wait away with an error, and closes each

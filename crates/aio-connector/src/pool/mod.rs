@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use aio_core::RequestUrl;
@@ -69,6 +69,21 @@ impl Pool {
             slots: Mutex::new(Slots::new(bounds)),
             closed: AtomicBool::new(false),
         })
+    }
+
+    /// Makes a pool whose one slot, for the origin of `url`, is taken.
+    pub(crate) fn of_one(url: &RequestUrl) -> (Arc<Self>, Key) {
+        let pool = Self::new(Bounds {
+            limit: 1,
+            per_host: 1,
+            keepalive: None,
+        });
+        let key = Arc::new(ConnectionKey::from(url));
+        let (own, waker) = (Arc::clone(&key), Waker::noop());
+        pool.with_slots(|slots, effects| {
+            slots.take(&KeyParts::from(url), || own, now(), waker, effects)
+        });
+        (pool, key)
     }
 
     /// Gets a connection to the origin of `url`, or the slot for one.

@@ -282,10 +282,6 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         self.origins.retain(|_, origin| origin.open > 0);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     /// Returns how many connections are open and how many of them idle, and how many
     /// requests wait for one.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {

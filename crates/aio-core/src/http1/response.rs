@@ -294,6 +294,27 @@ fn check_value(line: &[u8], value: &[u8]) -> Result<(), HttpError> {
     }
 }
 
+/// Returns the fields of a request head as it was sent.
+///
+/// The head was written by this crate; a line that is no field is left out.
+pub fn sent_fields(head: &Bytes) -> HeaderView {
+    let limits = Limits {
+        max_field_size: usize::MAX,
+        ..Limits::default()
+    };
+    let mut fields = Vec::new();
+    let mut start = memchr(b'\n', head).map_or(head.len(), |end| end + 1);
+    while let Some(line) = head.get(start..)
+        && let Some(end) = memchr(b'\n', line)
+    {
+        let line = line.get(..end).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        fields.extend(field(line, start, &limits).ok());
+        start += end + 1;
+    }
+    HeaderView::new(head.clone(), fields)
+}
+
 /// Checks the lines of a trailer section and counts its fields.
 ///
 /// # Errors

@@ -30,6 +30,10 @@ impl Authority {
             return Err(UrlErrorKind::InvalidHost);
         }
         let (userinfo, host) = match text.rsplit_once('@') {
+            // A sloppy reader takes `http://[::1]@evil/` to be at `::1`.
+            Some((userinfo, _)) if userinfo.contains(['[', ']']) => {
+                return Err(UrlErrorKind::InvalidHost);
+            }
             Some((userinfo, host)) => (Some(userinfo), host),
             None => (None, text),
         };
@@ -129,8 +133,32 @@ fn name_or_v4(text: &str) -> Result<String, UrlErrorKind> {
         return Err(UrlErrorKind::InvalidHost);
     }
     // `url` parses the text again on demand and must then not fail.
-    ::url::Host::parse(&name).map_err(|_| UrlErrorKind::InvalidHost)?;
+    if !is_plain_host(&name) {
+        ::url::Host::parse(&name).map_err(|_| UrlErrorKind::InvalidHost)?;
+    }
     Ok(name)
+}
+
+/// Says whether `host` is a lower-case name or an IPv4 address that no parser alters.
+pub(super) fn is_plain_host(host: &str) -> bool {
+    let mut label = None;
+    let mut previous = b'.';
+    for byte in host.bytes() {
+        // Two hyphens may be those of `xn--`, two dots an empty label: not for here.
+        let is_doubled = byte == previous && matches!(byte, b'-' | b'.');
+        if is_doubled || !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_') {
+            return false;
+        }
+        if previous == b'.' {
+            label = Some(byte);
+        }
+        previous = byte;
+    }
+    match label {
+        Some(b'a'..=b'z') => previous != b'.',
+        Some(b'0'..=b'9') => host.parse::<Ipv4Addr>().is_ok(),
+        _ => false,
+    }
 }
 
 fn check_v4(digits: String) -> Result<String, UrlErrorKind> {

@@ -165,12 +165,19 @@ impl RequestUrl {
             return Err(UrlError::new(url.as_str(), kind));
         };
         let brackets = usize::from(host.starts_with('['));
-        let aside = Aside::cut_off(&mut url).boxed();
-        let host = url[..Position::BeforeHost].len()..url[..Position::AfterHost].len();
+        let host_len = host.len();
+        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        let has_aside = has_userinfo || url.fragment().is_some();
+        let aside = if has_aside {
+            Aside::cut_off(&mut url).boxed()
+        } else {
+            None
+        };
+        let host = url[..Position::BeforeHost].len();
         Ok(Self {
             scheme,
             port: url.port_or_known_default().unwrap_or_default(),
-            host: (host.start + brackets, host.end - brackets),
+            host: (host + brackets, host + host_len - brackets),
             path: url[..Position::BeforePath].len(),
             query: url.query().map(|query| url.as_str().len() - query.len()),
             text: Text::Url(url),
@@ -259,6 +266,10 @@ impl RequestUrl {
     ///
     /// Its text differs from [`as_str`](Self::as_str) where `url` normalises otherwise:
     /// a `'` in a query, a host like `0x7f.1`, dot segments given as encoded.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it cannot: see the tests of chance"
+    )]
     pub fn url(&self) -> &Url {
         match &self.text {
             Text::Url(url) => url,
@@ -337,8 +348,8 @@ impl RequestUrl {
 
     /// Returns host and port as they stand in the URL.
     pub fn authority(&self) -> &str {
-        let start = self.scheme_str().len() + "://".len();
-        self.part(start..self.path)
+        let bracket = usize::from(self.host().contains(':'));
+        self.part(self.host.0 - bracket..self.path)
     }
 
     /// Returns the value of the `Host` header.
@@ -421,13 +432,11 @@ impl Aside {
             aside.fragment = Some(fragment.to_owned());
             url.set_fragment(None);
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            let password = url.password().unwrap_or_default();
-            aside.userinfo = host::credentials(&format!("{}:{password}", url.username()));
-            // Both fail only without a host.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-        }
+        let password = url.password().unwrap_or_default();
+        aside.userinfo = host::credentials(&format!("{}:{password}", url.username()));
+        // Both fail only without a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
         aside
     }
 }

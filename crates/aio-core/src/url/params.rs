@@ -50,7 +50,7 @@ pub enum ParamValue {
     /// A number, sent as Python writes it.
     Float(f64),
     /// Several values, each with the key before it.
-    Many(Vec<ParamValue>),
+    Many(Vec<Self>),
 }
 
 /// What can be given as parameters: pairs in a slice, array, `Vec` or map, or text.
@@ -334,13 +334,11 @@ mod tests {
             vec![("k", vec!["a", "b"]), ("j", vec![])],
             "http://h/?k=a&k=b",
         );
-        check(
-            "http://h/",
-            MultiDict::from([("k", 1), ("k", 2)]),
-            "http://h/?k=1&k=2",
-        );
-        check("http://h/", &BTreeMap::from([("k", "v")]), "http://h/?k=v");
-        check("http://h/", &HashMap::from([("k", "v")]), "http://h/?k=v");
+        let dict = MultiDict::from([("k", 1), ("k", 2)]);
+        check("http://h/", &dict, "http://h/?k=1&k=2");
+        check("http://h/", dict, "http://h/?k=1&k=2");
+        check("http://h/", BTreeMap::from([("k", "v")]), "http://h/?k=v");
+        check("http://h/", HashMap::from([("k", "v")]), "http://h/?k=v");
     }
 
     #[test]

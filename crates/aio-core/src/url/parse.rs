@@ -1,10 +1,9 @@
 //! From text to [`RequestUrl`].
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
 
 use crate::error::{UrlError, UrlErrorKind};
-use crate::url::host::{Authority, Host};
+use crate::url::host::{Authority, Host, is_plain_host};
 use crate::url::quote::{Part, is_sendable, requote, without_dot_segments};
 use crate::url::{Aside, RequestUrl, Scheme, Text};
 
@@ -61,7 +60,7 @@ pub(super) fn plain(text: &str) -> Option<RequestUrl> {
     let (rest, scheme) = SCHEMES.into_iter().find_map(stripped)?;
     let mut port = scheme.default_port()?;
     let bytes = rest.as_bytes();
-    let host_len = bytes.iter().position(|&byte| !of_class(byte, HOST))?;
+    let host_len = bytes.iter().position(|byte| matches!(byte, b':' | b'/'))?;
     let (host, after_host) = rest.split_at_checked(host_len)?;
     if !is_plain_host(host) {
         return None;
@@ -83,25 +82,24 @@ pub(super) fn plain(text: &str) -> Option<RequestUrl> {
     let path = bytes
         .get(path_at..)
         .filter(|path| path.first() == Some(&b'/'))?;
-    let mut query = None;
-    let mut previous = b'/';
-    for (at, &byte) in path.iter().enumerate() {
-        let fits = match query {
-            Some(_) => of_class(byte, QUERY),
-            None if byte == b'?' => {
-                query = Some(at + 1);
-                true
-            }
-            None => of_class(byte, PATH) && !(byte == b'.' && previous == b'/'),
-        };
-        if !fits {
-            return None;
-        }
-        previous = byte;
-    }
-    if query == Some(path.len()) {
+    let path_len = path
+        .iter()
+        .position(|&byte| !of_class(byte, PATH))
+        .unwrap_or(path.len());
+    let (path, query) = path.split_at_checked(path_len)?;
+    // A segment that starts with a dot may be a dot segment.
+    if path.windows(2).any(|pair| pair == b"/.") {
         return None;
     }
+    let is_plain_query = match query {
+        [] => true,
+        [b'?', query @ ..] => !query.is_empty() && query.iter().all(|&byte| of_class(byte, QUERY)),
+        _ => false,
+    };
+    if !is_plain_query {
+        return None;
+    }
+    let query = (!query.is_empty()).then_some(path_at + path_len + 1);
     let start = text.len() - rest.len();
     Some(RequestUrl {
         text: Text::own(text),
@@ -109,24 +107,9 @@ pub(super) fn plain(text: &str) -> Option<RequestUrl> {
         port,
         host: (start, start + host_len),
         path: start + path_at,
-        query: query.map(|query| start + path_at + query),
+        query: query.map(|query| start + query),
         aside: None,
     })
-}
-
-/// Says whether `host` is a lower-case name or an IPv4 address that no parser alters.
-fn is_plain_host(host: &str) -> bool {
-    // Two hyphens may be those of `xn--`, two dots an empty label: not for here.
-    let doubled = |pair: &[u8]| matches!(pair, b"--" | b"..");
-    if host.starts_with(['.', '-']) || host.as_bytes().windows(2).any(doubled) {
-        return false;
-    }
-    let last_label = host.rsplit('.').next().unwrap_or_default();
-    match last_label.bytes().next() {
-        Some(b'a'..=b'z') => true,
-        Some(b'0'..=b'9') => host.parse::<Ipv4Addr>().is_ok(),
-        _ => false,
-    }
 }
 
 fn is_plain_port(digits: &str) -> bool {
@@ -140,9 +123,8 @@ const SCHEMES: [(&str, Scheme); 4] = [
     ("wss://", Scheme::Wss),
 ];
 
-const HOST: u8 = 1;
-const PATH: u8 = 2;
-const QUERY: u8 = 4;
+const PATH: u8 = 1;
+const QUERY: u8 = 2;
 
 /// For each byte the parts of a URL in which it stands for itself.
 static CLASSES: [u8; 256] = {
@@ -151,9 +133,10 @@ static CLASSES: [u8; 256] = {
     while at < 128 {
         let byte = at as u8;
         classes[at] = match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => HOST | PATH | QUERY,
-            b'A'..=b'Z' => PATH | QUERY,
-            b'~' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b',' => PATH | QUERY,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => PATH | QUERY,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b',' => {
+                PATH | QUERY
+            }
             b'@' | b':' | b'/' | b'+' | b'&' | b'=' | b';' => PATH | QUERY,
             b'?' => QUERY,
             _ => 0,
@@ -263,7 +246,10 @@ fn absolute(
     }
     let authority = Authority::parse(authority, scheme)?;
 
-    let mut text = scheme_name;
+    // Escapes and `://` need some room more.
+    let room = parts.path.len() + parts.query.map_or(0, str::len) + 32;
+    let mut text = String::with_capacity(scheme_name.len() + room);
+    text.push_str(&scheme_name);
     text.push_str("://");
     let host = match &authority.host {
         Host::Name(name) => push_span(&mut text, name),

@@ -10,7 +10,13 @@ fn parsed(text: &str) -> RequestUrl {
 /// What holds for each URL, wherever it comes from.
 #[track_caller]
 fn assert_consistent(url: &RequestUrl) {
-    let sent = [url.as_str(), url.target(), &url.host_header(), url.host()];
+    let sent = [
+        url.as_str(),
+        &url.real_url(),
+        url.target(),
+        &url.host_header(),
+        url.host(),
+    ];
     assert!(
         sent.iter()
             .all(|text| text.bytes().all(|b| b.is_ascii_graphic())),
@@ -82,6 +88,8 @@ fn host_and_port_are_normalised() {
     check("http://h:443/", "http://h:443/");
     check("http://h_x!y;z/", "http://h_x!y;z/");
     check("http://0x7f.1/", "http://0x7f.1/");
+    check("http://-a.com/", "http://-a.com/");
+    check("http://_x.a--b.com/", "http://_x.a--b.com/");
     check("http://[0:0:0:0:0:0:0:1]:80/", "http://[::1]/");
     check("http://[::FFFF:1.2.3.4]/", "http://[::ffff:102:304]/");
     check("http://[fe80::1%eth0]/", "http://[fe80::1%25eth0]/");
@@ -149,6 +157,7 @@ fn what_is_no_request_url_is_refused() {
         "http://exa mple.com",
         "http://a%41b/",
         "http://h\\@evil/",
+        "http://[::1]@h/",
         "http://h\\evil/",
         "http://h\r\nX: y/",
         "http://h\0/",

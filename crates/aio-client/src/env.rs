@@ -1,0 +1,133 @@
+//! What a session may learn from its process's environment.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The environment as an argument: proxy variables and where the netrc file is.
+///
+/// ```
+/// use aio_client::Environment;
+///
+/// let environment = Environment::from_pairs([("http_proxy", "http://proxy:3128")]);
+/// assert_eq!(environment.proxy("http"), Some("http://proxy:3128"));
+/// ```
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: HashMap<String, String>,
+}
+
+/// The variables that mean something to a session.
+const KNOWN: [&str; 8] = [
+    "http_proxy",
+    "https_proxy",
+    "ws_proxy",
+    "wss_proxy",
+    "all_proxy",
+    "no_proxy",
+    "netrc",
+    "home",
+];
+
+impl Environment {
+    /// Reads the variables of this process that mean something to a session.
+    pub fn from_process() -> Self {
+        let known = |name: &str| KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let variables = std::env::vars_os().filter_map(text);
+        // CON-92: in a CGI program HTTP_PROXY comes from the request.
+        let cgi = std::env::var_os("REQUEST_METHOD").is_some();
+        Self {
+            variables: variables
+                .filter(|(name, _)| known(name) || name == "REQUEST_METHOD")
+                .filter(|(name, _)| !cgi || name != "HTTP_PROXY")
+                .collect(),
+        }
+    }
+
+    /// Makes one of given variables only.
+    pub fn from_pairs<K: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self {
+            variables: pairs.collect(),
+        }
+    }
+
+    /// Returns the proxy named for a URL scheme, such as `http`; the variable in lower
+    /// case goes first.
+    pub fn proxy(&self, scheme: &str) -> Option<&str> {
+        self.either_case(&format!("{scheme}_proxy"))
+    }
+
+    /// Returns the hosts that no proxy is to be used for.
+    pub fn no_proxy(&self) -> Option<&str> {
+        self.either_case("no_proxy")
+    }
+
+    /// Returns where the netrc file is: `NETRC`, or `.netrc` in the home directory.
+    pub fn netrc_path(&self) -> Option<PathBuf> {
+        let home = || {
+            self.variables
+                .get("HOME")
+                .map(|home| Path::new(home).join(".netrc"))
+        };
+        self.variables.get("NETRC").map(PathBuf::from).or_else(home)
+    }
+
+    fn either_case(&self, name: &str) -> Option<&str> {
+        let value = self
+            .variables
+            .get(name)
+            .or_else(|| self.variables.get(&name.to_uppercase()))?;
+        Some(value)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}
+
+impl fmt::Debug for Environment {
+    /// Shows which variables there are; a proxy's URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<_> = self.variables.keys().collect();
+        names.sort();
+        f.debug_tuple("Environment").field(&names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_case_goes_first_and_empty_counts_as_absent() {
+        let environment = Environment::from_pairs([
+            ("HTTP_PROXY", "upper"),
+            ("http_proxy", "lower"),
+            ("HTTPS_PROXY", "upper"),
+            ("ws_proxy", ""),
+        ]);
+        assert_eq!(environment.proxy("http"), Some("lower"));
+        assert_eq!(environment.proxy("https"), Some("upper"));
+        assert_eq!(environment.proxy("ws"), None);
+    }
+
+    #[test]
+    fn netrc_is_in_the_home_directory_unless_named() {
+        let home = Environment::from_pairs([("HOME", "/home/ada")]);
+        assert_eq!(home.netrc_path(), Some(PathBuf::from("/home/ada/.netrc")));
+        let named = Environment::from_pairs([("HOME", "/home/ada"), ("NETRC", "/x")]);
+        assert_eq!(named.netrc_path(), Some(PathBuf::from("/x")));
+    }
+
+    #[test]
+    fn debug_hides_values() {
+        let environment = Environment::from_pairs([("http_proxy", "http://user:secret@proxy")]);
+        assert_eq!(format!("{environment:?}"), "Environment([\"http_proxy\"])");
+    }
+}

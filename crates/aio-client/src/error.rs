@@ -1,0 +1,435 @@
+//! The trunk of the error tree, with aiohttp's names on its leaves.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aio_connector::{Attempt, ConnectionError};
+use aio_core::text::DecodeError;
+use aio_core::{
+    BasicAuthError, HeaderError, HttpError, ParamError, PayloadError, UrlError, UrlErrorKind,
+};
+use bytes::Bytes;
+
+use crate::response::ResponseHead;
+
+/// Whatever a request can fail with; aiohttp's `ClientError`, `TimeoutError` and the
+/// built-in errors it raises for misuse.
+///
+/// ```
+/// # async fn run() {
+/// use aio_client::{ClientError, ClientSession};
+///
+/// match ClientSession::new().get("http://127.0.0.1:1/").await {
+///     Err(error) if error.is_timeout() => eprintln!("too slow: {error}"),
+///     Err(ClientError::Connection(error)) => eprintln!("{error}"),
+///     Err(error) => eprintln!("{}: {error}", error.aiohttp_class()),
+///     Ok(response) => println!("{}", response.status()),
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The response is not what was asked for.
+    #[error(transparent)]
+    Response(Box<ClientResponseError>),
+    /// The connection failed, or could not be made.
+    #[error(transparent)]
+    Connection(ConnectionError),
+    /// The request took longer than its `total` timeout.
+    #[error("total timeout: {0}")]
+    Timeout(Box<Attempt>),
+    /// A body is not what its head says.
+    #[error(transparent)]
+    Payload(Box<ClientPayloadError>),
+    /// The URL cannot be requested.
+    #[error(transparent)]
+    Url(UrlError),
+    /// A redirect leads where no request can go.
+    #[error("cannot follow the redirect")]
+    Redirect(#[source] UrlError),
+    /// The call makes no sense.
+    #[error(transparent)]
+    Usage(UsageError),
+    /// The body is complete, but not what was to be read.
+    #[error(transparent)]
+    Read(Box<ReadError>),
+}
+
+/// A response that is not what was asked for; aiohttp's `ClientResponseError`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{status}, {message:?}, {}", aio_core::without_secrets(.attempt.url.as_ref()))]
+pub struct ClientResponseError {
+    /// Which of aiohttp's classes it is.
+    pub kind: ResponseErrorKind,
+    /// The status; 400 for a response that is no HTTP, 0 for too many redirects.
+    pub status: u16,
+    /// The reason phrase, or what is wrong.
+    pub message: Box<str>,
+    /// The response, if its head could be read.
+    pub head: Option<ResponseHead>,
+    /// The redirects on the way to it, oldest first.
+    pub history: Vec<ResponseHead>,
+    /// Where the request was going and how far it had come.
+    pub attempt: Attempt,
+    /// What the parser says of a malformed head.
+    #[source]
+    pub source: Option<HttpError>,
+}
+
+/// Which of aiohttp's classes a [`ClientResponseError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponseErrorKind {
+    /// A status of 400 or more where that was to be an error, or a malformed head.
+    Status,
+    /// The head is no HTTP, or breaks a limit.
+    Malformed,
+    /// The body's content type is another than expected.
+    ContentType,
+    /// The server refuses a WebSocket.
+    WsHandshake,
+    /// The proxy refuses a tunnel.
+    Proxy,
+    /// More redirects than `max_redirects` allows.
+    TooManyRedirects,
+}
+
+/// A body that is not what its head says; aiohttp's `ClientPayloadError`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{source}: {attempt}")]
+pub struct ClientPayloadError {
+    /// What is wrong with it.
+    pub source: PayloadError,
+    /// Where the request was going and how far it had come.
+    pub attempt: Attempt,
+}
+
+/// A call that makes no sense; aiohttp's `ValueError`, `TypeError` and `RuntimeError`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The session is closed.
+    #[error("session is closed")]
+    SessionClosed,
+    /// The method has a character that no token may have.
+    #[error("method cannot contain non-token characters {0:?}")]
+    Method(Box<str>),
+    /// A header would break the head it is written into.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A parameter has no text form.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    /// The credentials have no header form.
+    #[error(transparent)]
+    Auth(#[from] BasicAuthError),
+    /// `Content-Length` is no plain number, or stands twice.
+    #[error("invalid Content-Length header {0:?}")]
+    ContentLength(Box<str>),
+    /// `Transfer-Encoding` is something else than `chunked`.
+    #[error("unsupported Transfer-Encoding header {0:?}")]
+    TransferEncoding(Box<str>),
+    /// `Content-Length` and `Transfer-Encoding` stand together.
+    #[error("chunked can not be set if Content-Length header is set")]
+    LengthAndChunked,
+    /// More than one body was given.
+    #[error("data and json parameters can not be used at the same time")]
+    TwoBodies,
+    /// Both an `Authorization` header and credentials were given.
+    #[error("cannot combine Authorization header with credentials")]
+    TwoAuths,
+    /// The value cannot be written as JSON.
+    #[error("cannot write the body as JSON: {0}")]
+    Json(Box<str>),
+    /// The separator to read until is empty.
+    #[error("separator should be at least one-byte string")]
+    EmptySeparator,
+}
+
+/// A body that is complete but not what was to be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The text has bytes that mean nothing in its charset.
+    #[error(transparent)]
+    Text(DecodeError),
+    /// The charset asked for is unknown.
+    #[error("unknown encoding {0:?}")]
+    UnknownCharset(Box<str>),
+    /// The body is no JSON, or not of the type asked for.
+    #[error("body is not the JSON asked for")]
+    Json(#[source] Arc<serde_json::Error>),
+    /// The body ended before so many bytes; what there was is in `partial`.
+    #[error("body ended after {} of {expected} bytes", .partial.len())]
+    Incomplete {
+        /// What there was.
+        partial: Bytes,
+        /// How many bytes were asked for.
+        expected: usize,
+    },
+    /// No separator came within the limit.
+    #[error("got more than {limit} bytes without the separator")]
+    LineTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl ClientError {
+    /// Tells whether a timeout was over, be it `total` or one of a phase; aiohttp's
+    /// `asyncio.TimeoutError`.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            Self::Connection(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// Tells whether it is aiohttp's `ClientConnectionError`; the `total` timeout is not.
+    pub fn is_connection(&self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+
+    /// Tells whether no connection could be made; aiohttp's `ClientConnectorError`.
+    pub fn is_connector(&self) -> bool {
+        matches!(self, Self::Connection(error) if error.is_connector())
+    }
+
+    /// Tells whether it is aiohttp's `ClientOSError`.
+    pub fn is_os(&self) -> bool {
+        matches!(self, Self::Connection(error) if error.is_os())
+    }
+
+    /// Tells whether it is aiohttp's `ServerConnectionError`.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Connection(error) if error.is_server())
+    }
+
+    /// Tells whether it is aiohttp's `ClientSSLError`.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Connection(error) if error.is_tls())
+    }
+
+    /// Tells whether the URL is at fault, the request's or a redirect's; aiohttp's
+    /// `InvalidURL`. A scheme that is not HTTP is another matter.
+    pub fn is_invalid_url(&self) -> bool {
+        match self {
+            Self::Url(error) | Self::Redirect(error) => error.kind() != UrlErrorKind::NonHttp,
+            _ => false,
+        }
+    }
+
+    /// Returns the status of the response it is about, if it is about one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Response(error) => Some(error.status),
+            _ => None,
+        }
+    }
+
+    /// Returns where the request was going and how far it had come, if it had begun.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Response(error) => Some(&error.attempt),
+            Self::Connection(error) => Some(error.attempt()),
+            Self::Timeout(attempt) => Some(attempt),
+            Self::Payload(error) => Some(&error.attempt),
+            Self::Url(_) | Self::Redirect(_) | Self::Usage(_) | Self::Read(_) => None,
+        }
+    }
+
+    /// Tells whether the same request may be sent again whatever its method: no byte of
+    /// it had left, and trying again can help.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connection(error) => error.is_retryable(),
+            Self::Timeout(attempt) => !attempt.sent,
+            _ => false,
+        }
+    }
+
+    /// Returns the name of the class that aiohttp, or Python, has for it.
+    pub fn aiohttp_class(&self) -> &'static str {
+        match self {
+            Self::Response(error) => error.kind.aiohttp_class(),
+            Self::Connection(error) => error.aiohttp_class(),
+            Self::Timeout(_) => "TimeoutError",
+            Self::Payload(_) => "ClientPayloadError",
+            Self::Url(error) => match error.kind() {
+                UrlErrorKind::NonHttp => "NonHttpUrlClientError",
+                UrlErrorKind::NoTrailingSlash => "ValueError",
+                _ => "InvalidUrlClientError",
+            },
+            Self::Redirect(error) => match error.kind() {
+                UrlErrorKind::NonHttp => "NonHttpUrlRedirectClientError",
+                _ => "InvalidUrlRedirectClientError",
+            },
+            Self::Usage(UsageError::SessionClosed) => "RuntimeError",
+            Self::Usage(UsageError::Json(_)) => "TypeError",
+            Self::Usage(_) => "ValueError",
+            Self::Read(error) => match **error {
+                ReadError::Text(_) => "UnicodeDecodeError",
+                ReadError::UnknownCharset(_) => "LookupError",
+                ReadError::Json(_) => "JSONDecodeError",
+                ReadError::Incomplete { .. } => "IncompleteReadError",
+                ReadError::LineTooLong { .. } => "LineTooLong",
+            },
+        }
+    }
+
+    /// Tells whether aiohttp's `except` clause for the class `name` would catch it.
+    ///
+    /// ```
+    /// use aio_client::{ClientError, UsageError};
+    ///
+    /// let error = ClientError::Usage(UsageError::SessionClosed);
+    /// assert!(error.is_a("RuntimeError") && !error.is_a("ClientError"));
+    /// ```
+    pub fn is_a(&self, name: &str) -> bool {
+        let class = self.aiohttp_class();
+        class == name || ancestors(class).contains(&name)
+    }
+}
+
+impl ResponseErrorKind {
+    fn aiohttp_class(self) -> &'static str {
+        match self {
+            Self::Status | Self::Malformed => "ClientResponseError",
+            Self::ContentType => "ContentTypeError",
+            Self::WsHandshake => "WSServerHandshakeError",
+            Self::Proxy => "ClientHttpProxyError",
+            Self::TooManyRedirects => "TooManyRedirects",
+        }
+    }
+}
+
+/// The classes above one of aiohttp's (SPEC §14.1), with those of Python that it mixes in.
+fn ancestors(class: &str) -> &'static [&'static str] {
+    const CONNECTOR: &[&str] = &[
+        "ClientConnectorError",
+        "ClientOSError",
+        "OSError",
+        "ClientConnectionError",
+        "ClientError",
+    ];
+    const TIMEOUT: &[&str] = &[
+        "ServerTimeoutError",
+        "ServerConnectionError",
+        "ClientConnectionError",
+        "TimeoutError",
+        "ClientError",
+    ];
+    const INVALID_URL: &[&str] = &["InvalidURL", "ValueError", "ClientError"];
+    match class {
+        "ClientConnectionError"
+        | "ClientPayloadError"
+        | "ClientResponseError"
+        | "NonHttpUrlClientError" => &["ClientError"],
+        "ClientConnectionResetError" => &[
+            "ConnectionResetError",
+            "ClientConnectionError",
+            "ClientError",
+        ],
+        "ClientOSError" => &["OSError", "ClientConnectionError", "ClientError"],
+        "ClientConnectorError" => CONNECTOR.split_at(1).1,
+        "ClientProxyConnectionError" | "ClientConnectorDNSError" | "UnixClientConnectorError" => {
+            CONNECTOR
+        }
+        "ClientConnectorSSLError" => &[
+            "ClientSSLError",
+            "SSLError",
+            "ClientConnectorError",
+            "ClientOSError",
+            "OSError",
+            "ClientConnectionError",
+            "ClientError",
+        ],
+        "ClientConnectorCertificateError" => &[
+            "ClientSSLError",
+            "CertificateError",
+            "ClientConnectorError",
+            "ClientOSError",
+            "OSError",
+            "ClientConnectionError",
+            "ClientError",
+        ],
+        "ServerDisconnectedError" | "ServerFingerprintMismatch" => &[
+            "ServerConnectionError",
+            "ClientConnectionError",
+            "ClientError",
+        ],
+        "ConnectionTimeoutError" | "SocketTimeoutError" => TIMEOUT,
+        "ClientHttpProxyError"
+        | "ContentTypeError"
+        | "TooManyRedirects"
+        | "WSServerHandshakeError" => &["ClientResponseError", "ClientError"],
+        "InvalidUrlClientError" => INVALID_URL,
+        "InvalidUrlRedirectClientError" => &[
+            "InvalidUrlClientError",
+            "RedirectClientError",
+            "InvalidURL",
+            "ValueError",
+            "ClientError",
+        ],
+        "NonHttpUrlRedirectClientError" => &[
+            "NonHttpUrlClientError",
+            "RedirectClientError",
+            "ClientError",
+        ],
+        "UnicodeDecodeError" | "JSONDecodeError" => &["ValueError"],
+        "IncompleteReadError" => &["EOFError"],
+        "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],
+        _ => &[],
+    }
+}
+
+impl From<ConnectionError> for ClientError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<UrlError> for ClientError {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+impl From<UsageError> for ClientError {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<ReadError> for ClientError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(Box::new(error))
+    }
+}
+
+impl From<ClientResponseError> for ClientError {
+    fn from(error: ClientResponseError) -> Self {
+        Self::Response(Box::new(error))
+    }
+}
+
+impl From<ClientError> for std::io::Error {
+    /// Wraps it for `AsyncRead`; a timeout keeps its kind.
+    fn from(error: ClientError) -> Self {
+        use std::io::ErrorKind;
+        let kind = if error.is_timeout() {
+            ErrorKind::TimedOut
+        } else {
+            ErrorKind::Other
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl fmt::Display for ResponseErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.aiohttp_class())
+    }
+}

@@ -1,0 +1,313 @@
+//! A request before it is sent.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+
+use aio_connector::BoxFuture;
+use aio_core::http1::Limits;
+use aio_core::{BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl};
+use bytes::Bytes;
+use http::{Method, Version};
+use serde::Serialize;
+
+use crate::error::{ClientError, UsageError};
+use crate::response::ClientResponse;
+use crate::session::{ClientSession, send};
+
+/// A request as middlewares see it; aiohttp's `ClientRequest`.
+#[derive(Debug)]
+pub struct ClientRequest {
+    pub(crate) parts: RequestParts,
+    pub(crate) body: Body,
+}
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestParts {
+    pub(crate) method: Method,
+    pub(crate) url: RequestUrl,
+    pub(crate) headers: Headers,
+    pub(crate) authorization: Option<Authorization>,
+    pub(crate) options: RequestOptions,
+}
+
+/// The value of an `Authorization` header, which `Debug` hides.
+#[derive(Clone)]
+pub(crate) struct Authorization(pub(crate) Box<str>);
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How a request is sent and its response read.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestOptions {
+    pub(crate) version: Version,
+    pub(crate) limits: Limits,
+    pub(crate) auto_decompress: bool,
+    pub(crate) read_until_eof: bool,
+    pub(crate) skip_auto_headers: Vec<Box<str>>,
+}
+
+impl ClientRequest {
+    /// Returns the method.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// Returns the URL.
+    pub fn url(&self) -> &RequestUrl {
+        &self.parts.url
+    }
+
+    /// Returns the headers that the caller and the session set.
+    pub fn headers(&self) -> &Headers {
+        &self.parts.headers
+    }
+
+    /// Returns the same to change them.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.parts.headers
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Replaces the body.
+    pub fn set_body(&mut self, body: impl Into<Body>) {
+        self.body = body.into();
+    }
+
+    /// Makes the same request again, unless its body can be sent once only.
+    pub fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            parts: self.parts.clone(),
+            body: self.body.try_clone()?,
+        })
+    }
+}
+
+/// A request under construction; awaiting it sends it.
+///
+/// The first mistake made while building is what sending it fails with.
+///
+/// ```
+/// # async fn run() -> Result<(), aio_client::ClientError> {
+/// use std::time::Duration;
+/// use aio_client::{ClientSession, ClientTimeout};
+///
+/// let session = ClientSession::new();
+/// let mut response = session
+///     .get("http://127.0.0.1:8080/users")
+///     .query([("page", 2)])
+///     .header("accept", "application/json")
+///     .timeout(ClientTimeout::total(Duration::from_secs(5)))
+///     .await?;
+/// println!("{}", response.text().await?);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a request is sent when it is awaited"]
+pub struct RequestBuilder {
+    session: ClientSession,
+    request: Result<ClientRequest, ClientError>,
+    timeout: ClientTimeout,
+}
+
+impl RequestBuilder {
+    pub(crate) fn new(
+        session: ClientSession,
+        method: Result<Method, UsageError>,
+        url: impl IntoUrl,
+    ) -> Self {
+        let defaults = session.defaults();
+        let request = method.map_err(ClientError::Usage).and_then(|method| {
+            let url = url.resolve(defaults.base_url.as_ref())?;
+            url.check_http()?;
+            let parts = RequestParts {
+                method,
+                url,
+                headers: Headers::new(),
+                authorization: None,
+                options: defaults.options.clone(),
+            };
+            Ok(ClientRequest {
+                parts,
+                body: Body::none(),
+            })
+        });
+        let timeout = defaults.timeout;
+        Self {
+            session,
+            request,
+            timeout,
+        }
+    }
+
+    /// Adds a header; a session default of the same name is replaced, another header of
+    /// this request is not.
+    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        self.with(|request| request.parts.headers.append(name, value).map_err(usage))
+    }
+
+    /// Adds several headers.
+    pub fn headers<N: AsRef<str>, V: AsRef<[u8]>>(
+        self,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        headers
+            .into_iter()
+            .fold(self, |builder, (name, value)| builder.header(name, value))
+    }
+
+    /// Leaves out a header that would be added by itself: `Accept`, `Accept-Encoding`,
+    /// `User-Agent` or `Content-Type`; besides those of the session.
+    pub fn skip_auto_header(self, name: impl AsRef<str>) -> Self {
+        self.with(|request| {
+            request
+                .parts
+                .options
+                .skip_auto_headers
+                .push(name.as_ref().into());
+            Ok(())
+        })
+    }
+
+    /// Appends parameters to the URL's query; aiohttp's `params`.
+    pub fn query(self, params: impl IntoParams) -> Self {
+        self.with(|request| {
+            let params = params.into_params().map_err(usage)?;
+            let url = request.parts.url.clone();
+            request.parts.url = url.with_params(&params);
+            Ok(())
+        })
+    }
+
+    /// Sets the credentials of the `Authorization` header; aiohttp's `auth`.
+    pub fn basic_auth(self, auth: &BasicAuth) -> Self {
+        self.with(|request| {
+            let value = auth.encode().map_err(usage)?;
+            request.parts.authorization = Some(Authorization(value.into()));
+            Ok(())
+        })
+    }
+
+    /// Sets the body: text, bytes or a [`Body`]; aiohttp's `data`.
+    pub fn body(self, body: impl Into<Body>) -> Self {
+        self.with(|request| {
+            if !request.body.is_none() {
+                return Err(UsageError::TwoBodies.into());
+            }
+            request.body = body.into();
+            Ok(())
+        })
+    }
+
+    /// Sets the body to `value` as JSON, with `Content-Type: application/json`.
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
+        let written =
+            serde_json::to_vec(value).map_err(|error| UsageError::Json(error.to_string().into()));
+        match written {
+            Ok(json) => self.body(Body::typed(Bytes::from(json), "application/json")),
+            Err(error) => self.with(|_| Err(error.into())),
+        }
+    }
+
+    /// Sets the timeouts, in place of the session's as a whole.
+    pub fn timeout(mut self, timeout: impl Into<ClientTimeout>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets the HTTP version to send: 1.0 or 1.1, in place of the session's.
+    pub fn version(self, version: Version) -> Self {
+        self.with(|request| {
+            request.parts.options.version = version;
+            Ok(())
+        })
+    }
+
+    /// Sets the bounds on the response head, in place of the session's.
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with(|request| {
+            request.parts.options.limits = limits;
+            Ok(())
+        })
+    }
+
+    /// Sets whether the body is decoded as its `Content-Encoding` says, in place of the
+    /// session's setting.
+    pub fn auto_decompress(self, auto_decompress: bool) -> Self {
+        self.with(|request| {
+            request.parts.options.auto_decompress = auto_decompress;
+            Ok(())
+        })
+    }
+
+    /// Sets whether a body without length or chunking is read until the server closes;
+    /// default true. Else there is none.
+    pub fn read_until_eof(self, read_until_eof: bool) -> Self {
+        self.with(|request| {
+            request.parts.options.read_until_eof = read_until_eof;
+            Ok(())
+        })
+    }
+
+    /// Sends the request and reads the head of its response.
+    ///
+    /// Awaiting the builder is the same, but boxes the future.
+    ///
+    /// # Errors
+    /// Whatever was wrong with the request first; else what the connection or the
+    /// response's head fails with, or a timeout.
+    pub fn send(
+        self,
+    ) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
+        let Self {
+            session,
+            request,
+            timeout,
+        } = self;
+        async move { send::send(session, request?, timeout).await }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>) -> Self {
+        if let Ok(request) = &mut self.request
+            && let Err(error) = change(request)
+        {
+            self.request = Err(error);
+        }
+        self
+    }
+}
+
+fn usage(error: impl Into<UsageError>) -> ClientError {
+    ClientError::Usage(error.into())
+}
+
+impl IntoFuture for RequestBuilder {
+    type Output = Result<ClientResponse, ClientError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBuilder")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a method of its name, in upper case; aiohttp takes any token.
+pub(crate) fn method(name: &str) -> Result<Method, UsageError> {
+    Method::from_bytes(name.to_ascii_uppercase().as_bytes())
+        .map_err(|_| UsageError::Method(name.into()))
+}

@@ -1,0 +1,422 @@
+//! A response: its head, and its body in one piece.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aio_connector::Connection;
+use aio_core::http1::Head;
+use aio_core::text::{Charset, OnError};
+use aio_core::{ContentType, HeaderView, RequestUrl};
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+use serde::de::DeserializeOwned;
+
+use crate::content::Content;
+use crate::error::{ClientError, ClientResponseError, ReadError, ResponseErrorKind};
+use crate::session::Context;
+
+/// The response to a request; aiohttp's `ClientResponse`.
+///
+/// The reading methods take `&mut self` and keep the body, so that `text` then `json`
+/// works. Dropping it gives its connection back, if the rest of the body has arrived, or
+/// closes it.
+///
+/// ```
+/// # async fn run() -> Result<(), aio_client::ClientError> {
+/// # let session = aio_client::ClientSession::new();
+/// let mut response = session.get("http://127.0.0.1:8080/big.iso").await?;
+/// println!("{} {}", response.status(), response.url());
+/// while let Some(chunk) = response.content().chunk().await? {
+///     println!("{} bytes", chunk.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct ClientResponse {
+    head: ResponseHead,
+    content: Content,
+    /// The body, once it was read whole.
+    body: Option<Bytes>,
+    history: Vec<ResponseHead>,
+}
+
+/// A response without its body; cheap to clone.
+#[derive(Clone)]
+pub struct ResponseHead {
+    head: Arc<Head>,
+    request: Arc<RequestInfo>,
+}
+
+/// The request that a response answers, as it was sent; aiohttp's `RequestInfo`.
+#[derive(Clone)]
+pub struct RequestInfo {
+    method: Method,
+    url: RequestUrl,
+    sent: Bytes,
+}
+
+impl RequestInfo {
+    pub(crate) fn new(method: Method, url: RequestUrl, sent: Bytes) -> Self {
+        Self { method, url, sent }
+    }
+
+    /// Returns the method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Returns the URL; its [`real_url`](RequestUrl::real_url) has the fragment.
+    pub fn url(&self) -> &RequestUrl {
+        &self.url
+    }
+
+    /// Returns the headers as sent, those added by itself among them.
+    pub fn headers(&self) -> HeaderView {
+        aio_core::http1::sent_fields(&self.sent)
+    }
+}
+
+impl fmt::Debug for RequestInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.method,
+            aio_core::without_secrets(self.url.as_str())
+        )
+    }
+}
+
+impl ResponseHead {
+    /// Returns the status.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Tells whether the status is below 400.
+    pub fn ok(&self) -> bool {
+        self.head.status.as_u16() < 400
+    }
+
+    /// Returns the reason phrase; bytes that are no UTF-8 are replaced.
+    pub fn reason(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.head.reason)
+    }
+
+    /// Returns the reason phrase as received.
+    pub fn raw_reason(&self) -> &Bytes {
+        &self.head.reason
+    }
+
+    /// Returns the HTTP version: 1.0 or 1.1.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// Returns the headers.
+    pub fn headers(&self) -> &HeaderView {
+        &self.head.headers
+    }
+
+    /// Returns the headers in order, names in their spelling and values as bytes.
+    pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> + '_ {
+        self.head
+            .headers
+            .iter()
+            .map(|field| (field.name(), field.as_bytes()))
+    }
+
+    /// Returns the method of the request.
+    pub fn method(&self) -> &Method {
+        &self.request.method
+    }
+
+    /// Returns the URL of the request; `Display` shows it without its fragment.
+    pub fn url(&self) -> &RequestUrl {
+        &self.request.url
+    }
+
+    /// Returns the URL of the request with its fragment.
+    pub fn real_url(&self) -> std::borrow::Cow<'_, str> {
+        self.request.url.real_url()
+    }
+
+    /// Returns the request that it answers.
+    pub fn request_info(&self) -> &RequestInfo {
+        &self.request
+    }
+
+    /// Returns the content type without parameters, in lower case; absent or malformed,
+    /// `application/octet-stream`.
+    pub fn content_type(&self) -> ContentType {
+        let field = self.head.headers.get("content-type");
+        field.map_or_else(ContentType::default, |field| {
+            ContentType::parse(field.as_bytes())
+        })
+    }
+
+    /// Returns the charset that the content type names, as written.
+    pub fn charset(&self) -> Option<String> {
+        self.content_type().charset().map(str::to_owned)
+    }
+
+    /// Returns what `Content-Length` says, decoding left aside.
+    pub fn content_length(&self) -> Option<u64> {
+        self.head
+            .headers
+            .get("content-length")?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
+impl std::ops::Deref for ClientResponse {
+    type Target = ResponseHead;
+
+    fn deref(&self) -> &ResponseHead {
+        &self.head
+    }
+}
+
+/// How to read a body as text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TextOptions<'a> {
+    /// The charset; default that of the response, else the session's fallback, UTF-8.
+    pub encoding: Option<&'a str>,
+    /// What to do about bytes that mean nothing; default an error.
+    pub errors: OnError,
+}
+
+/// How to read a body as JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonOptions<'a> {
+    /// The charset; default as for text.
+    pub encoding: Option<&'a str>,
+    /// The content type that is asked for, `None` for any; default
+    /// `application/json`, which stands for all JSON types.
+    pub content_type: Option<&'a str>,
+}
+
+impl Default for JsonOptions<'_> {
+    fn default() -> Self {
+        Self {
+            encoding: None,
+            content_type: Some("application/json"),
+        }
+    }
+}
+
+impl ClientResponse {
+    pub(crate) fn new(
+        context: Context,
+        auto_decompress: bool,
+        request: RequestInfo,
+        head: Head,
+        exchange: aio_connector::Exchange,
+    ) -> Self {
+        let head = ResponseHead {
+            head: Arc::new(head),
+            request: Arc::new(request),
+        };
+        let content = Content::new(context, &head, auto_decompress, exchange);
+        Self {
+            head,
+            content,
+            body: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Returns the response without its body.
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
+    }
+
+    /// Returns the redirects on the way to it, oldest first.
+    pub fn history(&self) -> &[ResponseHead] {
+        &self.history
+    }
+
+    /// Returns the body as a stream of pieces; what was read of it is not in
+    /// [`read`](Self::read) any more.
+    pub fn content(&mut self) -> &mut Content {
+        &mut self.content
+    }
+
+    /// Returns the connection, until the body has ended.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.content.connection()
+    }
+
+    /// Tells whether its connection was given back or closed.
+    pub fn is_closed(&self) -> bool {
+        self.connection().is_none()
+    }
+
+    /// Reads the whole body and keeps it; again gives the same.
+    ///
+    /// Dropping the future loses nothing: the next one reads on.
+    ///
+    /// # Errors
+    /// If the body ends early, cannot be decoded, or comes too late. Each later read
+    /// fails with the same error.
+    pub async fn read(&mut self) -> Result<Bytes, ClientError> {
+        if let Some(body) = &self.body {
+            return Ok(body.clone());
+        }
+        let body = self.content.read_all().await?;
+        self.body = Some(body.clone());
+        Ok(body)
+    }
+
+    /// Reads the whole body as text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if there are bytes that mean nothing in the charset.
+    pub async fn text(&mut self) -> Result<String, ClientError> {
+        self.text_with(&TextOptions::default()).await
+    }
+
+    /// Reads the whole body as text in another way than by default.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text), and if the charset asked for is unknown.
+    pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, ClientError> {
+        let body = self.read().await?;
+        let charset = match options.encoding {
+            Some(name) => {
+                Charset::for_label(name).ok_or_else(|| ReadError::UnknownCharset(name.into()))?
+            }
+            None => self.charset_of(&body),
+        };
+        let text = charset
+            .decode(&body, options.errors)
+            .map_err(ReadError::Text)?;
+        Ok(text)
+    }
+
+    /// Returns the charset that [`text`](Self::text) uses; aiohttp's `get_encoding`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read): without a known charset in the head, the body decides.
+    pub async fn encoding(&mut self) -> Result<&'static str, ClientError> {
+        let body = self.read().await?;
+        Ok(self.charset_of(&body).name())
+    }
+
+    /// RSP-22.
+    fn charset_of(&self, body: &[u8]) -> Charset {
+        let content_type = self.content_type();
+        if let Some(known) = content_type.charset().and_then(Charset::for_label) {
+            return known;
+        }
+        let json = [
+            "application/json",
+            "application/rdap",
+            "application/rdap+json",
+        ];
+        if json.contains(&content_type.essence()) {
+            return Charset::UTF_8;
+        }
+        let resolver = self.content.session().defaults().fallback_charset.as_ref();
+        resolver
+            .and_then(|resolver| Charset::for_label(&resolver(&self.head, body)))
+            .unwrap_or(Charset::UTF_8)
+    }
+
+    /// Reads the whole body as JSON; a blank body is `null`.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text), if the content type is not a JSON one, or if the body is
+    /// not the JSON that `T` needs.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
+        self.json_with(&JsonOptions::default()).await
+    }
+
+    /// Reads the whole body as JSON in another way than by default.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub async fn json_with<T: DeserializeOwned>(
+        &mut self,
+        options: &JsonOptions<'_>,
+    ) -> Result<T, ClientError> {
+        self.read().await?;
+        let content_type = self.content_type();
+        let unexpected = options.content_type.filter(|expected| !expected.is_empty());
+        if unexpected.is_some_and(|expected| !content_type.is_expected(expected)) {
+            let message = format!(
+                "attempt to decode JSON with unexpected content type: {}",
+                content_type.essence()
+            );
+            return Err(self.error(ResponseErrorKind::ContentType, message).into());
+        }
+        let options = TextOptions {
+            encoding: options.encoding,
+            ..TextOptions::default()
+        };
+        let text = self.text_with(&options).await?;
+        let text = if text.trim_ascii().is_empty() {
+            "null"
+        } else {
+            &text
+        };
+        Ok(serde_json::from_str(text).map_err(|error| ReadError::Json(Arc::new(error)))?)
+    }
+
+    /// Fails if the status is 400 or more.
+    ///
+    /// # Errors
+    /// With the status, reason and headers of such a response.
+    pub fn raise_for_status(&mut self) -> Result<&mut Self, ClientError> {
+        if self.ok() {
+            return Ok(self);
+        }
+        let reason = self.reason().into_owned();
+        Err(self.error(ResponseErrorKind::Status, reason).into())
+    }
+
+    fn error(&self, kind: ResponseErrorKind, message: String) -> ClientResponseError {
+        ClientResponseError {
+            kind,
+            status: self.status().as_u16(),
+            message: message.into(),
+            head: Some(self.head.clone()),
+            history: self.history.clone(),
+            attempt: self.content.attempt(),
+            source: None,
+        }
+    }
+
+    /// Gives the connection back if the rest of the body has arrived, else closes it. A
+    /// body that was read before stays.
+    pub fn release(&mut self) {
+        self.content.release();
+    }
+
+    /// Closes the connection. A body that was read before stays.
+    pub fn close(&mut self) {
+        self.content.close();
+    }
+}
+
+impl fmt::Debug for ResponseHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead")
+            .field("request", &self.request)
+            .field("status", &self.status())
+            .field("headers", self.headers())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientResponse")
+            .field("head", &self.head)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

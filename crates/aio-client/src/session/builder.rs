@@ -1,0 +1,212 @@
+//! The settings of a session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use aio_connector::TcpConnector;
+use aio_core::http1::Limits;
+use aio_core::{ClientTimeout, Headers, IntoUrl};
+use http::Version;
+
+use super::{ClientSession, Defaults, Shared};
+use crate::env::Environment;
+use crate::error::{ClientError, UsageError};
+use crate::middleware::Middleware;
+use crate::request::RequestOptions;
+use crate::response::ResponseHead;
+use crate::trace::TraceConfig;
+
+/// Settings of a [`ClientSession`]; the first mistake is what [`build`](Self::build)
+/// fails with.
+#[must_use]
+pub struct ClientSessionBuilder {
+    defaults: Defaults,
+    connector: Option<TcpConnector>,
+    connector_owner: bool,
+    middlewares: Vec<Arc<dyn Middleware>>,
+    trace_configs: Vec<Arc<dyn TraceConfig>>,
+    environment: Option<Environment>,
+    error: Option<ClientError>,
+}
+
+impl Default for ClientSessionBuilder {
+    fn default() -> Self {
+        let options = RequestOptions {
+            version: Version::HTTP_11,
+            limits: Limits::default(),
+            auto_decompress: true,
+            read_until_eof: true,
+            skip_auto_headers: Vec::new(),
+        };
+        Self {
+            defaults: Defaults {
+                base_url: None,
+                headers: Headers::new(),
+                timeout: ClientTimeout::default(),
+                options,
+                raise_for_status: false,
+                fallback_charset: None,
+            },
+            connector: None,
+            connector_owner: true,
+            middlewares: Vec::new(),
+            trace_configs: Vec::new(),
+            environment: None,
+            error: None,
+        }
+    }
+}
+
+impl ClientSessionBuilder {
+    /// Joins relative URLs of requests to `url`, whose path must end with `/`.
+    pub fn base_url(mut self, url: impl IntoUrl) -> Self {
+        let base = url
+            .into_url()
+            .and_then(|url| url.check_base().map(|()| url));
+        match base {
+            Ok(base) => self.defaults.base_url = Some(base),
+            Err(error) => self.fail(error.into()),
+        }
+        self
+    }
+
+    /// Sends a header with each request that has none of that name.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        if let Err(error) = self.defaults.headers.append(name, value) {
+            self.fail(UsageError::from(error).into());
+        }
+        self
+    }
+
+    /// Sends several headers so.
+    pub fn headers<N: AsRef<str>, V: AsRef<[u8]>>(
+        self,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        headers
+            .into_iter()
+            .fold(self, |builder, (name, value)| builder.header(name, value))
+    }
+
+    /// Leaves out a header that would be added by itself: `Accept`, `Accept-Encoding`,
+    /// `User-Agent` or `Content-Type`.
+    pub fn skip_auto_header(mut self, name: impl AsRef<str>) -> Self {
+        self.defaults
+            .options
+            .skip_auto_headers
+            .push(name.as_ref().into());
+        self
+    }
+
+    /// Sets the timeouts of requests; default `total` 300 s, `sock_connect` 30 s.
+    pub fn timeout(mut self, timeout: impl Into<ClientTimeout>) -> Self {
+        self.defaults.timeout = timeout.into();
+        self
+    }
+
+    /// Sets the HTTP version to send: 1.1, the default, or 1.0.
+    pub fn version(mut self, version: Version) -> Self {
+        self.defaults.options.version = version;
+        self
+    }
+
+    /// Sets the bounds on response heads.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.defaults.options.limits = limits;
+        self
+    }
+
+    /// Sets whether bodies are decoded as their `Content-Encoding` says; default true.
+    pub fn auto_decompress(mut self, auto_decompress: bool) -> Self {
+        self.defaults.options.auto_decompress = auto_decompress;
+        self
+    }
+
+    /// Sets whether a status of 400 or more is an error; default false.
+    pub fn raise_for_status(mut self, raise_for_status: bool) -> Self {
+        self.defaults.raise_for_status = raise_for_status;
+        self
+    }
+
+    /// Names the charset of text that names no known one itself, from the response's
+    /// head and body; default UTF-8. aiohttp's `fallback_charset_resolver`.
+    pub fn fallback_charset(
+        mut self,
+        resolver: impl Fn(&ResponseHead, &[u8]) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.defaults.fallback_charset = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Uses a connector, which is closed with the session; default one of its own.
+    pub fn connector(mut self, connector: TcpConnector) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Sets whether the connector is closed with the session; default true. A connector
+    /// shared by several sessions is owned by none.
+    pub fn connector_owner(mut self, owner: bool) -> Self {
+        self.connector_owner = owner;
+        self
+    }
+
+    /// Wraps the sending of requests; the first one added is the outermost.
+    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.middlewares.push(Arc::new(middleware));
+        self
+    }
+
+    /// Watches requests.
+    pub fn trace_config(mut self, config: impl TraceConfig + 'static) -> Self {
+        self.trace_configs.push(Arc::new(config));
+        self
+    }
+
+    /// Sets what the session may learn from the environment; default that of the process.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Makes the session.
+    ///
+    /// # Errors
+    /// If the base URL is not absolute or lacks its trailing slash, or a header has
+    /// characters that no header may have.
+    pub fn build(mut self) -> Result<ClientSession, ClientError> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(self.build_valid()),
+        }
+    }
+
+    pub(super) fn build_valid(self) -> ClientSession {
+        ClientSession {
+            shared: Arc::new(Shared {
+                connector: self.connector.unwrap_or_default(),
+                connector_owner: self.connector_owner,
+                defaults: self.defaults,
+                middlewares: self.middlewares.into(),
+                trace_configs: self.trace_configs,
+                environment: self.environment.unwrap_or_else(Environment::from_process),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    fn fail(&mut self, error: ClientError) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl fmt::Debug for ClientSessionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSessionBuilder")
+            .field("base_url", &self.defaults.base_url)
+            .field("headers", &self.defaults.headers)
+            .field("timeout", &self.defaults.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! The head of a request: what the caller set, and what is added by itself.
+
+use aio_connector::{ConnectionKey, UploadFraming};
+use aio_core::http1::{write_field, write_request_line};
+use aio_core::{Body, HeaderError, HeaderRef, Headers, PayloadError};
+use bytes::BytesMut;
+use http::{Method, Version};
+
+use crate::error::UsageError;
+use crate::request::RequestParts;
+
+/// What requests of this crate name themselves.
+const USER_AGENT: &str = concat!("aio-client/", env!("CARGO_PKG_VERSION"));
+
+/// The codings that are decoded here.
+const ACCEPT_ENCODING: &str = "gzip, deflate";
+
+/// How the body of a request goes out, decided before a connection is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) framing: UploadFraming,
+    /// Whether the head must still tell the framing; else the caller's fields do.
+    tell: bool,
+    /// Whether the caller asks for the connection to be closed.
+    pub(super) close: bool,
+}
+
+/// Why a request is not sent at all.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Usage(UsageError),
+    Payload(PayloadError),
+}
+
+impl Plan {
+    /// Decides the framing from the caller's fields and the body (SPEC REQ-46 to 51).
+    pub(super) fn of(method: &Method, headers: &Headers, body: &Body) -> Result<Self, Refusal> {
+        let (mut length, mut chunked, mut close) = (None, false, false);
+        for field in headers.iter() {
+            match field.name().len() {
+                14 if field.name().eq_ignore_ascii_case("content-length") => {
+                    let value = given_length(field)?;
+                    if length.replace(value).is_some() {
+                        return Err(bad_length(field));
+                    }
+                }
+                17 if field.name().eq_ignore_ascii_case("transfer-encoding") => {
+                    let value = field.as_bytes();
+                    if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                        let shown = value.escape_ascii().to_string().into();
+                        return Err(Refusal::Usage(UsageError::TransferEncoding(shown)));
+                    }
+                    chunked = true;
+                }
+                10 if field.name().eq_ignore_ascii_case("connection") => {
+                    let mut tokens = field.as_bytes().split(|&byte| byte == b',');
+                    close |= tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
+                }
+                _ => {}
+            }
+        }
+        let framing = match (length, chunked) {
+            (Some(_), true) => return Err(Refusal::Usage(UsageError::LengthAndChunked)),
+            (_, true) => UploadFraming::Chunked,
+            (Some(given), _) => {
+                if let Some(actual) = body.len().filter(|&actual| actual != given) {
+                    let error = PayloadError::UploadLength {
+                        actual,
+                        expected: given,
+                    };
+                    return Err(Refusal::Payload(error));
+                }
+                UploadFraming::Length(given)
+            }
+            (None, _) => body
+                .len()
+                .map_or(UploadFraming::Chunked, UploadFraming::Length),
+        };
+        let silent = body.is_none() && !announces_nothing(method);
+        let tell = length.is_none() && !chunked && (!body.is_none() || silent);
+        Ok(Self {
+            framing,
+            tell,
+            close,
+        })
+    }
+}
+
+/// Methods that announce no body when they have none (REQ-46).
+fn announces_nothing(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    )
+}
+
+/// Methods whose body has a type even when it names none (REQ-45).
+fn has_default_type(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+fn given_length(field: HeaderRef<'_>) -> Result<u64, Refusal> {
+    let value = field.to_str().unwrap_or_default();
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    digits
+        .then(|| value.parse().ok())
+        .flatten()
+        .ok_or_else(|| bad_length(field))
+}
+
+fn bad_length(field: HeaderRef<'_>) -> Refusal {
+    let shown = field.as_bytes().escape_ascii().to_string().into();
+    Refusal::Usage(UsageError::ContentLength(shown))
+}
+
+/// Writes the head in aiohttp's order (REQ-40).
+pub(super) fn write(
+    head: &mut BytesMut,
+    request: &RequestParts,
+    body: &Body,
+    plan: Plan,
+    key: &ConnectionKey,
+    force_close: bool,
+) -> Result<(), HeaderError> {
+    let RequestParts {
+        method,
+        url,
+        headers,
+        options,
+        ..
+    } = request;
+    let host_port;
+    let target = if method == Method::CONNECT {
+        // Authority form (RFC 9112 §3.2.3).
+        host_port = format!("{}:{}", key.host(), key.port());
+        &host_port
+    } else {
+        url.target()
+    };
+    write_request_line(head, method, target, options.version)?;
+    match headers.get("host") {
+        Some(host) => write_field(head, host.name(), host.as_bytes())?,
+        None => write_field(head, "Host", key.host_header().as_bytes())?,
+    }
+    let mut given = Given::default();
+    for field in headers.iter() {
+        if !given.note(field.name()) {
+            write_field(head, field.name(), field.as_bytes())?;
+        }
+    }
+    let skipped = |name: &str| {
+        options
+            .skip_auto_headers
+            .iter()
+            .any(|skip| skip.eq_ignore_ascii_case(name))
+    };
+    let mut auto = |given: bool, name: &'static str, value: &str| {
+        if given || skipped(name) {
+            Ok(())
+        } else {
+            write_field(head, name, value.as_bytes())
+        }
+    };
+    auto(given.accept, "Accept", "*/*")?;
+    auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
+    auto(given.user_agent, "User-Agent", USER_AGENT)?;
+    if let Some(credentials) = &request.authorization {
+        write_field(head, "Authorization", credentials.0.as_bytes())?;
+    }
+    if plan.tell
+        && let UploadFraming::Length(length) = plan.framing
+    {
+        write_field(head, "Content-Length", length.to_string().as_bytes())?;
+    }
+    let content_type = body.content_type();
+    if !given.content_type && !skipped("Content-Type") {
+        match content_type {
+            Some(content_type) => write_field(head, "Content-Type", content_type.as_bytes())?,
+            None if has_default_type(method) => {
+                write_field(head, "Content-Type", b"application/octet-stream")?;
+            }
+            None => {}
+        }
+    }
+    if plan.tell && plan.framing == UploadFraming::Chunked {
+        write_field(head, "Transfer-Encoding", b"chunked")?;
+    }
+    if !given.connection {
+        match (options.version, force_close) {
+            (Version::HTTP_10, false) => write_field(head, "Connection", b"keep-alive")?,
+            (Version::HTTP_10, true) => {}
+            (_, true) => write_field(head, "Connection", b"close")?,
+            _ => {}
+        }
+    }
+    head.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Which of the fields that are added by themselves the caller gave.
+#[derive(Default)]
+struct Given {
+    accept: bool,
+    accept_encoding: bool,
+    user_agent: bool,
+    content_type: bool,
+    connection: bool,
+}
+
+impl Given {
+    /// Takes note of a field; tells whether it is `Host`, which is written already.
+    fn note(&mut self, name: &str) -> bool {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 => return is("host"),
+            6 => self.accept |= is("accept"),
+            10 => {
+                self.user_agent |= is("user-agent");
+                self.connection |= is("connection");
+            }
+            12 => self.content_type |= is("content-type"),
+            15 => self.accept_encoding |= is("accept-encoding"),
+            _ => {}
+        }
+        false
+    }
+}

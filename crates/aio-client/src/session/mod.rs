@@ -1,0 +1,210 @@
+//! The session: what requests share.
+
+mod builder;
+mod head;
+pub(crate) mod send;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aio_connector::TcpConnector;
+use aio_core::{ClientTimeout, Headers, IntoUrl, RequestUrl};
+use http::Method;
+
+pub use self::builder::ClientSessionBuilder;
+pub(crate) use self::send::Context;
+use crate::env::Environment;
+use crate::middleware::Middleware;
+use crate::request::{RequestBuilder, RequestOptions, method};
+use crate::response::ResponseHead;
+use crate::trace::TraceConfig;
+
+/// Sends requests that share connections and defaults; aiohttp's `ClientSession`.
+///
+/// A handle: clones share everything. A response keeps its session alive; when the last
+/// of both is gone, the connections are closed.
+///
+/// ```
+/// # async fn run() -> Result<(), aio_client::ClientError> {
+/// use aio_client::ClientSession;
+///
+/// let session = ClientSession::builder()
+///     .base_url("http://127.0.0.1:8080/v1/")
+///     .header("accept", "application/json")
+///     .build()?;
+/// let mut response = session.get("users").query([("page", "2")]).await?;
+/// println!("{} {}", response.status(), response.url());
+/// println!("{}", response.text().await?);
+/// session.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ClientSession {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    connector: TcpConnector,
+    connector_owner: bool,
+    defaults: Defaults,
+    middlewares: Arc<[Arc<dyn Middleware>]>,
+    trace_configs: Vec<Arc<dyn TraceConfig>>,
+    environment: Environment,
+    closed: AtomicBool,
+}
+
+/// Finds a charset for text that names none: of the response's head and the body.
+pub(crate) type FallbackCharset = Arc<dyn Fn(&ResponseHead, &[u8]) -> String + Send + Sync>;
+
+/// What a request is given when it says nothing else.
+pub(crate) struct Defaults {
+    pub(crate) base_url: Option<RequestUrl>,
+    pub(crate) headers: Headers,
+    pub(crate) timeout: ClientTimeout,
+    pub(crate) options: RequestOptions,
+    pub(crate) raise_for_status: bool,
+    pub(crate) fallback_charset: Option<FallbackCharset>,
+}
+
+impl ClientSession {
+    /// Makes a session with the default settings and a connector of its own.
+    pub fn new() -> Self {
+        Self::builder().build_valid()
+    }
+
+    /// Returns the settings to make one with.
+    pub fn builder() -> ClientSessionBuilder {
+        ClientSessionBuilder::default()
+    }
+
+    /// Begins a request with any method, which is sent in upper case.
+    pub fn request(&self, name: &str, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), method(name), url)
+    }
+
+    /// Begins a GET request.
+    pub fn get(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::GET), url)
+    }
+
+    /// Begins a HEAD request.
+    pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::HEAD), url)
+    }
+
+    /// Begins an OPTIONS request.
+    pub fn options(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::OPTIONS), url)
+    }
+
+    /// Begins a POST request.
+    pub fn post(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::POST), url)
+    }
+
+    /// Begins a PUT request.
+    pub fn put(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::PUT), url)
+    }
+
+    /// Begins a PATCH request.
+    pub fn patch(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::PATCH), url)
+    }
+
+    /// Begins a DELETE request.
+    pub fn delete(&self, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), Ok(Method::DELETE), url)
+    }
+
+    /// Returns the connector.
+    pub fn connector(&self) -> &TcpConnector {
+        &self.shared.connector
+    }
+
+    /// Returns the timeouts of requests that have none of their own.
+    pub fn timeout(&self) -> ClientTimeout {
+        self.shared.defaults.timeout
+    }
+
+    /// Returns the headers that go with each request.
+    pub fn headers(&self) -> &Headers {
+        &self.shared.defaults.headers
+    }
+
+    /// Returns what the session may learn from its process's environment.
+    pub fn environment(&self) -> &Environment {
+        &self.shared.environment
+    }
+
+    /// Tells whether it was closed, or its connector was.
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire) || self.shared.connector.is_closed()
+    }
+
+    /// Closes the session, and its connector if it owns it; again does nothing.
+    ///
+    /// Idle connections are closed at once; reading on from a response fails, and so does
+    /// each further request.
+    pub async fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        if self.shared.connector_owner {
+            self.shared.connector.close();
+        }
+    }
+
+    pub(crate) fn defaults(&self) -> &Defaults {
+        &self.shared.defaults
+    }
+
+    pub(crate) fn middlewares(&self) -> &Arc<[Arc<dyn Middleware>]> {
+        &self.shared.middlewares
+    }
+
+    pub(crate) fn trace_configs(&self) -> &[Arc<dyn TraceConfig>] {
+        &self.shared.trace_configs
+    }
+}
+
+impl Default for ClientSession {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ClientSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSession")
+            .field("connector", &self.shared.connector)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.connector_owner {
+            self.connector.close();
+        }
+    }
+}
+
+/// Begins a request in a session of its own, whose one connection is closed with the
+/// response; aiohttp's `aiohttp.request`.
+///
+/// ```
+/// # async fn run() -> Result<(), aio_client::ClientError> {
+/// let mut response = aio_client::request("GET", "http://127.0.0.1:8080/").await?;
+/// println!("{}", response.text().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn request(method: &str, url: impl IntoUrl) -> RequestBuilder {
+    let connector = TcpConnector::builder().force_close(true).build();
+    ClientSession::builder()
+        .connector(connector)
+        .build_valid()
+        .request(method, url)
+}
