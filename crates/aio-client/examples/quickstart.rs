@@ -1,0 +1,212 @@
+//! A session at work, against a server of its own; or, given a URL, fetching that.
+//!
+//! Exits with 1 when any figure is not what it must be.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use aio_client::{ClientError, ClientSession, TcpConnector};
+use aio_tests::http_server::{Body, Request, Response, TestServer};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+type Error = Box<dyn std::error::Error>;
+
+const MIB: u64 = 1024 * 1024;
+const DOWNLOAD: u64 = 200 * MIB;
+const TASKS: usize = 200;
+const LIMIT: usize = 20;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+    age: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match std::env::args().nth(1) {
+        Some(url) => fetch(&url).await,
+        None => tour().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what is at a URL.
+async fn fetch(url: &str) -> Result<(), Error> {
+    let session = ClientSession::new();
+    let mut response = session.get(url).await?;
+    println!("{:?} {} {}", response.version(), response.status().as_u16(), response.reason());
+    for (name, value) in response.raw_headers() {
+        println!("{name}: {}", String::from_utf8_lossy(value));
+    }
+    println!();
+    let mut out = std::io::stdout();
+    while let Some(chunk) = response.content().chunk().await? {
+        out.write_all(&chunk)?;
+    }
+    Ok(out.flush()?)
+}
+
+async fn tour() -> Result<(), Error> {
+    let server = TestServer::start(answer).await?;
+    let session = ClientSession::builder().base_url(server.url("/")).build()?;
+    get_json(&session).await?;
+    post_json(&session).await?;
+    download(&session).await?;
+    many_at_once().await?;
+    failing_host().await?;
+    session.close().await;
+    Ok(())
+}
+
+fn title(text: &str) {
+    println!("\n== {text}");
+}
+
+/// Fails the example with the figure that is wrong.
+fn must_be<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &T) -> Result<(), Error> {
+    if got == want { Ok(()) } else { Err(format!("{what} is {got:?}, must be {want:?}").into()) }
+}
+
+async fn get_json(session: &ClientSession) -> Result<(), Error> {
+    title("GET json");
+    let mut response = session.get("user").query([("name", "Ada")]).await?;
+    let user: User = response.raise_for_status()?.json().await?;
+    println!("{} {} gives {user:?}", response.status(), response.url());
+    must_be("the user", &user, &User { name: "Ada".into(), age: 36 })
+}
+
+async fn post_json(session: &ClientSession) -> Result<(), Error> {
+    title("POST json");
+    let sent = User { name: "Grace".into(), age: 85 };
+    let mut response = session.post("users").json(&sent).await?;
+    let stored: User = response.json().await?;
+    println!("{} stored {stored:?}", response.status());
+    must_be("the stored user", &stored, &sent)
+}
+
+async fn download(session: &ClientSession) -> Result<(), Error> {
+    title("200 MiB, streamed");
+    let (started, mut response) = (Instant::now(), session.get("big").await?);
+    let mut progress = Progress::new(response.content_length().unwrap_or_default());
+    let mut hash = Sha256::new();
+    while let Some(chunk) = response.content().chunk().await? {
+        hash.update(&chunk);
+        progress.advance(chunk.len() as u64);
+    }
+    let hash = hex(&hash.finalize());
+    let received = progress.finish();
+    println!("{} MiB in {:.1} s, SHA-256 {hash}", received / MIB, started.elapsed().as_secs_f64());
+    must_be("the length", &received, &DOWNLOAD)?;
+    must_be("the hash", &hash, &download_hash())
+}
+
+async fn many_at_once() -> Result<(), Error> {
+    title("200 requests at once, 20 connections at most");
+    let server = TestServer::start(answer).await?;
+    let connector = TcpConnector::builder().limit(LIMIT).build();
+    let session = ClientSession::builder().connector(connector).build()?;
+    let started = Instant::now();
+    let requests: Vec<_> = (0..TASKS)
+        .map(|_| tokio::spawn(session.get(server.url("/user?name=Ada")).send()))
+        .collect();
+    let mut fine = 0;
+    for request in requests {
+        let user: User = request.await??.json().await?;
+        fine += usize::from(user.name == "Ada");
+    }
+    let connections = server.connections();
+    let elapsed = started.elapsed().as_millis();
+    println!("{fine} answers in {elapsed} ms over {connections} connections");
+    must_be("the number of answers", &fine, &TASKS)?;
+    must_be("the number of connections", &(connections.clamp(1, LIMIT)), &connections)
+}
+
+async fn failing_host() -> Result<(), Error> {
+    title("A host that refuses");
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let session = ClientSession::new();
+    let Err(error) = session.get(format!("http://{refusing}/")).await else {
+        return Err("a closed port answered".into());
+    };
+    println!("{error}");
+    if let ClientError::Connection(aio_client::ConnectionError::Connect(error)) = &error {
+        println!("because: {}", error.cause().map(ToString::to_string).unwrap_or_default());
+    }
+    must_be("its aiohttp class", &error.aiohttp_class(), &"ClientConnectorError")
+}
+
+/// What the server answers.
+async fn answer(request: Request) -> Response {
+    match (request.method.as_str(), request.target.as_str()) {
+        ("GET", "/user?name=Ada") => {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Response::ok(r#"{"name": "Ada", "age": 36}"#).header("Content-Type", "application/json")
+        }
+        ("POST", "/users") => {
+            Response::new(201).header("Content-Type", "application/json").body(Body::Bytes(request.body))
+        }
+        ("GET", "/big") => {
+            let block = vec![7; MIB as usize].into();
+            Response::new(200).body(Body::Repeat { block, length: DOWNLOAD })
+        },
+        _ => Response::new(404),
+    }
+}
+
+fn download_hash() -> String {
+    let (block, mut hash) = (vec![7; MIB as usize], Sha256::new());
+    (0..DOWNLOAD / MIB).for_each(|_| hash.update(&block));
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A bar on a terminal, a line each quarter elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    done: u64,
+    whole: u64,
+}
+
+impl Progress {
+    fn new(whole: u64) -> Self {
+        let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec}";
+        let bar = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::new(whole);
+            ProgressStyle::with_template(style).map(|style| bar.set_style(style)).ok();
+            bar
+        });
+        Self { bar, done: 0, whole }
+    }
+
+    fn advance(&mut self, count: u64) {
+        let quarter = |done: u64| done * 4 / self.whole.max(1);
+        let (before, after) = (self.done, self.done + count);
+        self.done = after;
+        match &self.bar {
+            Some(bar) => bar.set_position(after),
+            None if quarter(before) < quarter(after) => println!("{} MiB", after / MIB),
+            None => {}
+        }
+    }
+
+    fn finish(self) -> u64 {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        self.done
+    }
+}
