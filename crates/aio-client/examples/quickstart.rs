@@ -1,7 +1,11 @@
 //! A session at work, against a server of its own; or, given a URL, fetching that.
 //!
 //! Exits with 1 when any figure is not what it must be.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example prints"
+)]
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -45,7 +49,12 @@ async fn main() -> ExitCode {
 async fn fetch(url: &str) -> Result<(), Error> {
     let session = ClientSession::new();
     let mut response = session.get(url).await?;
-    println!("{:?} {} {}", response.version(), response.status().as_u16(), response.reason());
+    println!(
+        "{:?} {} {}",
+        response.version(),
+        response.status().as_u16(),
+        response.reason()
+    );
     for (name, value) in response.raw_headers() {
         println!("{name}: {}", String::from_utf8_lossy(value));
     }
@@ -75,7 +84,11 @@ fn title(text: &str) {
 
 /// Fails the example with the figure that is wrong.
 fn must_be<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &T) -> Result<(), Error> {
-    if got == want { Ok(()) } else { Err(format!("{what} is {got:?}, must be {want:?}").into()) }
+    if got == want {
+        Ok(())
+    } else {
+        Err(format!("{what} is {got:?}, must be {want:?}").into())
+    }
 }
 
 async fn get_json(session: &ClientSession) -> Result<(), Error> {
@@ -83,12 +96,22 @@ async fn get_json(session: &ClientSession) -> Result<(), Error> {
     let mut response = session.get("user").query([("name", "Ada")]).await?;
     let user: User = response.raise_for_status()?.json().await?;
     println!("{} {} gives {user:?}", response.status(), response.url());
-    must_be("the user", &user, &User { name: "Ada".into(), age: 36 })
+    must_be(
+        "the user",
+        &user,
+        &User {
+            name: "Ada".into(),
+            age: 36,
+        },
+    )
 }
 
 async fn post_json(session: &ClientSession) -> Result<(), Error> {
     title("POST json");
-    let sent = User { name: "Grace".into(), age: 85 };
+    let sent = User {
+        name: "Grace".into(),
+        age: 85,
+    };
     let mut response = session.post("users").json(&sent).await?;
     let stored: User = response.json().await?;
     println!("{} stored {stored:?}", response.status());
@@ -106,7 +129,11 @@ async fn download(session: &ClientSession) -> Result<(), Error> {
     }
     let hash = hex(&hash.finalize());
     let received = progress.finish();
-    println!("{} MiB in {:.1} s, SHA-256 {hash}", received / MIB, started.elapsed().as_secs_f64());
+    println!(
+        "{} MiB in {:.1} s, SHA-256 {hash}",
+        received / MIB,
+        started.elapsed().as_secs_f64()
+    );
     must_be("the length", &received, &DOWNLOAD)?;
     must_be("the hash", &hash, &download_hash())
 }
@@ -129,7 +156,11 @@ async fn many_at_once() -> Result<(), Error> {
     let elapsed = started.elapsed().as_millis();
     println!("{fine} answers in {elapsed} ms over {connections} connections");
     must_be("the number of answers", &fine, &TASKS)?;
-    must_be("the number of connections", &(connections.clamp(1, LIMIT)), &connections)
+    must_be(
+        "the number of connections",
+        &(connections.clamp(1, LIMIT)),
+        &connections,
+    )
 }
 
 async fn failing_host() -> Result<(), Error> {
@@ -141,9 +172,16 @@ async fn failing_host() -> Result<(), Error> {
     };
     println!("{error}");
     if let ClientError::Connection(aio_client::ConnectionError::Connect(error)) = &error {
-        println!("because: {}", error.cause().map(ToString::to_string).unwrap_or_default());
+        println!(
+            "because: {}",
+            error.cause().map(ToString::to_string).unwrap_or_default()
+        );
     }
-    must_be("its aiohttp class", &error.aiohttp_class(), &"ClientConnectorError")
+    must_be(
+        "its aiohttp class",
+        &error.aiohttp_class(),
+        &"ClientConnectorError",
+    )
 }
 
 /// What the server answers.
@@ -153,13 +191,16 @@ async fn answer(request: Request) -> Response {
             tokio::time::sleep(Duration::from_millis(5)).await;
             Response::ok(r#"{"name": "Ada", "age": 36}"#).header("Content-Type", "application/json")
         }
-        ("POST", "/users") => {
-            Response::new(201).header("Content-Type", "application/json").body(Body::Bytes(request.body))
-        }
+        ("POST", "/users") => Response::new(201)
+            .header("Content-Type", "application/json")
+            .body(Body::Bytes(request.body)),
         ("GET", "/big") => {
             let block = vec![7; MIB as usize].into();
-            Response::new(200).body(Body::Repeat { block, length: DOWNLOAD })
-        },
+            Response::new(200).body(Body::Repeat {
+                block,
+                length: DOWNLOAD,
+            })
+        }
         _ => Response::new(404),
     }
 }
@@ -186,10 +227,16 @@ impl Progress {
         let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec}";
         let bar = std::io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::new(whole);
-            ProgressStyle::with_template(style).map(|style| bar.set_style(style)).ok();
+            ProgressStyle::with_template(style)
+                .map(|style| bar.set_style(style))
+                .ok();
             bar
         });
-        Self { bar, done: 0, whole }
+        Self {
+            bar,
+            done: 0,
+            whole,
+        }
     }
 
     fn advance(&mut self, count: u64) {

@@ -62,7 +62,7 @@ struct Source {
     prefetched: Prefetched,
     coding: Option<Box<Decoding>>,
     watch: Watch,
-    context: Context,
+    session: ClientSession,
     head: ResponseHead,
     ended: bool,
     closed: bool,
@@ -94,7 +94,7 @@ enum Piece {
 
 impl Content {
     pub(crate) fn new(
-        context: Context,
+        context: &Context,
         head: &ResponseHead,
         auto_decompress: bool,
         mut exchange: Exchange,
@@ -112,7 +112,7 @@ impl Content {
                 prefetched,
                 coding: coding.map(|coding| Box::new(Decoding::new(coding))),
                 watch: Watch::new(context.deadlines),
-                context,
+                session: context.session.clone(),
                 head: head.clone(),
                 ended: false,
                 closed: false,
@@ -262,7 +262,7 @@ impl Content {
     }
 
     pub(crate) fn session(&self) -> &ClientSession {
-        &self.source.context.session
+        &self.source.session
     }
 
     pub(crate) fn connection(&self) -> Option<&Connection> {

@@ -58,7 +58,7 @@ pub enum ClientError {
 
 /// A response that is not what was asked for; aiohttp's `ClientResponseError`.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{status}, {message:?}, {}", aio_core::without_secrets(.attempt.url.as_ref()))]
+#[error("{status}, {message:?}, {}", .attempt.url)]
 pub struct ClientResponseError {
     /// Which of aiohttp's classes it is.
     pub kind: ResponseErrorKind,

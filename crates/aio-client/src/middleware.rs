@@ -78,7 +78,7 @@ impl Next {
                 self.at += 1;
                 middleware.handle(request, self).await
             }
-            None => send::with_retry(request, self.context).await,
+            None => send::behind_middlewares(request, &self.context).await,
         }
     }
 }

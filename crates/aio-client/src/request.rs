@@ -272,7 +272,7 @@ impl RequestBuilder {
             request,
             timeout,
         } = self;
-        async move { send::send(session, request?, timeout).await }
+        send::send(session, request, timeout)
     }
 
     fn with(mut self, change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>) -> Self {

@@ -78,12 +78,7 @@ impl RequestInfo {
 
 impl fmt::Debug for RequestInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}",
-            self.method,
-            aio_core::without_secrets(self.url.as_str())
-        )
+        write!(f, "{} {}", self.method, self.url.without_query())
     }
 }
 
@@ -210,7 +205,7 @@ impl Default for JsonOptions<'_> {
 
 impl ClientResponse {
     pub(crate) fn new(
-        context: Context,
+        context: &Context,
         auto_decompress: bool,
         request: RequestInfo,
         head: Head,

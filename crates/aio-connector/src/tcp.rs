@@ -71,7 +71,7 @@ impl ConnectRequest<'_> {
 
     fn attempt(&self) -> Attempt {
         Attempt {
-            url: aio_core::without_secrets(self.url.as_str()).into(),
+            url: self.url.without_query().into(),
             phase: self.phase,
             elapsed: now().saturating_duration_since(self.started),
             sent: false,

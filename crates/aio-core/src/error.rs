@@ -68,26 +68,20 @@ impl fmt::Display for UrlErrorKind {
     }
 }
 
-/// Cuts userinfo out of `url`, and the query and fragment off, as errors and logs show it.
-///
-/// ```
-/// let shown = aio_core::without_secrets("http://user:pw@host/path?token=1");
-/// assert_eq!(shown, "http://host/path?…");
-/// ```
-pub fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (head, tail) = (
-        url.get(..end).unwrap_or(url),
-        if end < url.len() { "?…" } else { "" },
-    );
-    let Some(authority) = head.find("//").map(|at| at + 2) else {
-        return format!("{head}{tail}");
+/// Cuts off the query and fragment of a URL that no parser took, and all up to its last
+/// `@`: where the userinfo of such a text ends, nobody can tell.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = match url.find("//") {
+        Some(at) => url.split_at(at + 2),
+        None => ("", url),
     };
-    let (scheme, rest) = head.split_at(authority);
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    let (host, path) = rest.split_at(authority_end);
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    format!("{scheme}{host}{path}{tail}")
+    let rest = match rest.rsplit_once('@') {
+        Some((_, host)) if !scheme.is_empty() => host,
+        _ => rest,
+    };
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let tail = if end < rest.len() { "?…" } else { "" };
+    format!("{scheme}{}{tail}", rest.get(..end).unwrap_or_default())
 }
 
 /// A response head that is no HTTP, breaks a limit, or frames its body ambiguously.
@@ -129,6 +123,21 @@ pub enum HttpError {
     /// The body's length cannot be told for certain (RFC 9112 §6.3).
     #[error("ambiguous body length: {0}")]
     Framing(FramingError),
+}
+
+impl HttpError {
+    /// Returns the name of the class that aiohttp has for it inside its parser; outside it
+    /// is a `ClientResponseError`.
+    pub fn aiohttp_class(&self) -> &'static str {
+        match self {
+            Self::BadStatusLine(_) => "BadStatusLine",
+            Self::InvalidHeader(_) => "InvalidHeader",
+            Self::LineTooLong { .. } | Self::FieldTooLong { .. } => "LineTooLong",
+            Self::TooManyHeaders { .. } | Self::TooManyInterim { .. } | Self::Framing(_) => {
+                "BadHttpMessage"
+            }
+        }
+    }
 }
 
 /// Why the length of a body cannot be told (RFC 9112 §6.3).
@@ -209,6 +218,23 @@ pub enum PayloadError {
     Io(#[source] Arc<std::io::Error>),
 }
 
+impl PayloadError {
+    /// Returns the name of the class that aiohttp has for it inside its parser; outside it
+    /// is a `ClientPayloadError`.
+    pub fn aiohttp_class(&self) -> &'static str {
+        match self {
+            Self::ShortLength { .. } => "ContentLengthError",
+            Self::ShortChunked
+            | Self::BadChunkSize
+            | Self::BadChunkEnd
+            | Self::ChunkExtensions { .. }
+            | Self::Trailers(_) => "TransferEncodingError",
+            Self::Decode { .. } | Self::Truncated { .. } => "ContentEncodingError",
+            Self::UploadLength { .. } | Self::Io(_) => "ClientPayloadError",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +252,9 @@ mod tests {
     fn secrets_are_cut_out_of_the_kept_url() {
         check("http://a/b", "http://a/b");
         check("http://user:pw@a/b", "http://a/b");
-        check("http://user:p@w@a/b@c", "http://a/b@c");
+        check("http://user:p@w@a/b", "http://a/b");
+        check("http://user:s3cret/w@a/b", "http://a/b");
+        check("http://user:s3?ret#w@a/b", "http://a/b");
         check("http://a/b?token=1#x", "http://a/b?…");
         check("mailto:a@b", "mailto:a@b");
         check("", "");

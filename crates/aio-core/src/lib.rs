@@ -18,9 +18,7 @@ mod url;
 
 pub use self::auth::{AuthEncoding, BasicAuth, BasicAuthError};
 pub use self::body::{Body, BodyKind, BodyStream, BoxError};
-pub use self::error::{
-    FramingError, HttpError, PayloadError, UrlError, UrlErrorKind, without_secrets,
-};
+pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
 pub use self::headers::{HeaderError, HeaderRef, HeaderView, Headers, check_field};
 pub use self::media::ContentType;
 pub use self::multidict::MultiDict;

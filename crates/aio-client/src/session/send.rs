@@ -34,33 +34,46 @@ pub(crate) struct Context {
 }
 
 /// Sends a request.
+///
+/// The request is borrowed on the way down: a future holds what it is given and what it
+/// passes on, and a request is large.
 pub(crate) async fn send(
     session: ClientSession,
-    mut request: ClientRequest,
+    mut request: Result<ClientRequest, ClientError>,
     timeout: ClientTimeout,
 ) -> Result<ClientResponse, ClientError> {
+    let unsent = match &mut request {
+        Ok(request) => request,
+        Err(error) => return Err(error.clone()),
+    };
     if session.is_closed() {
         return Err(UsageError::SessionClosed.into());
     }
-    merge_defaults(&session, &mut request.parts)?;
+    merge_defaults(&session, &mut unsent.parts)?;
     let start = TraceStart {
-        method: &request.parts.method,
-        url: &request.parts.url,
+        method: &unsent.parts.method,
+        url: &unsent.parts.url,
     };
     let traces = Traces::start(session.trace_configs(), &start);
-    let deadlines = Deadlines::new(now(), timeout);
     let context = Context {
         session,
-        deadlines,
+        deadlines: Deadlines::new(now(), timeout),
         traces,
     };
-    if context.traces.is_empty() {
-        return through_middlewares(request, context).await;
-    }
-    let traces = context.traces.clone();
-    traces.on(&Event::RequestStart);
-    let sent = through_middlewares(request, context).await;
-    traces.on(&match &sent {
+    context.traces.on(&Event::RequestStart);
+    let sent = if context.session.middlewares().is_empty() {
+        let sent = with_retry(unsent, &context).await;
+        sent.and_then(|(head, exchange)| answered(request?, &context, head, exchange))
+    } else {
+        Box::pin(through_middlewares(request?, &context)).await
+    };
+    let sent = sent.and_then(|mut response| {
+        if context.session.defaults().raise_for_status {
+            response.raise_for_status()?;
+        }
+        Ok(response)
+    });
+    context.traces.on(&match &sent {
         Ok(response) => Event::RequestEnd {
             status: response.status(),
         },
@@ -94,51 +107,41 @@ fn merge_defaults(session: &ClientSession, request: &mut RequestParts) -> Result
 
 async fn through_middlewares(
     request: ClientRequest,
-    context: Context,
+    context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let raise = context.session.defaults().raise_for_status;
-    let mut response = if context.session.middlewares().is_empty() {
-        with_retry(request, context).await?
-    } else {
-        let chain = Arc::clone(context.session.middlewares());
-        let (deadlines, url) = (context.deadlines, request.parts.url.clone());
-        let mut timer = Timer::default();
-        let sending = Next::new(chain, context).run(request);
-        match within(&mut timer, deadlines.total, sending).await {
-            Some(response) => response?,
-            None => {
-                let attempt = attempt(&url, deadlines.started, Phase::Head, false);
-                return Err(ClientError::Timeout(Box::new(attempt)));
-            }
+    let chain = Arc::clone(context.session.middlewares());
+    let (total, url) = (context.deadlines.total, request.parts.url.clone());
+    let sending = Next::new(chain, context.clone()).run(request);
+    match within(&mut Timer::default(), total, sending).await {
+        Some(response) => response,
+        None => {
+            let attempt = attempt(&url, context.deadlines.started, Phase::Head, false);
+            Err(ClientError::Timeout(Box::new(attempt)))
         }
-    };
-    if raise {
-        response.raise_for_status()?;
     }
-    Ok(response)
 }
 
-/// Sends a request, and once more if its connection turns out dead (SPEC §5).
-pub(crate) async fn with_retry(
-    request: ClientRequest,
-    context: Context,
+/// What comes behind the last middleware.
+pub(crate) async fn behind_middlewares(
+    mut request: ClientRequest,
+    context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let ClientRequest { parts, body } = request;
-    let again = if is_idempotent(&parts.method) {
-        body.try_clone()
-    } else {
-        None
-    };
-    let (head, exchange) = match (once(&parts, body, &context).await, again) {
-        (Err(error), Some(body)) if is_stale(&error) => once(&parts, body, &context).await?,
-        (sent, _) => sent?,
-    };
+    let (head, exchange) = with_retry(&mut request, context).await?;
+    answered(request, context, head, exchange)
+}
+
+fn answered(
+    request: ClientRequest,
+    context: &Context,
+    head: Head,
+    exchange: Exchange,
+) -> Result<ClientResponse, ClientError> {
     let RequestParts {
         method,
         url,
         options,
         ..
-    } = parts;
+    } = request.parts;
     let info = RequestInfo::new(method, url, exchange.sent_head().clone());
     Ok(ClientResponse::new(
         context,
@@ -147,6 +150,25 @@ pub(crate) async fn with_retry(
         head,
         exchange,
     ))
+}
+
+/// Sends a request, and once more if its connection turns out dead (SPEC §5).
+async fn with_retry(
+    request: &mut ClientRequest,
+    context: &Context,
+) -> Result<(Head, Exchange), ClientError> {
+    let ClientRequest { parts, body } = request;
+    let mut again = if is_idempotent(&parts.method) {
+        body.try_clone()
+    } else {
+        None
+    };
+    loop {
+        match once(parts, std::mem::take(body), context).await {
+            Err(error) if is_stale(&error) => *body = again.take().ok_or(error)?,
+            sent => return sent,
+        }
+    }
 }
 
 /// RTY-02.
@@ -288,7 +310,7 @@ async fn within<F: Future>(
 /// Tells where a request was going and how far it had come.
 pub(crate) fn attempt(url: &RequestUrl, started: Instant, phase: Phase, sent: bool) -> Attempt {
     Attempt {
-        url: aio_core::without_secrets(url.as_str()).into(),
+        url: url.without_query().into(),
         phase,
         elapsed: now().saturating_duration_since(started),
         sent,

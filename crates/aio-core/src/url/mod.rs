@@ -233,6 +233,17 @@ impl RequestUrl {
         }
     }
 
+    /// Returns the URL without its query, as errors and logs show it.
+    pub fn without_query(&self) -> Cow<'_, str> {
+        match self.query {
+            None => Cow::Borrowed(self.as_str()),
+            Some(query) => Cow::Owned(format!(
+                "{}…",
+                self.as_str().get(..query).unwrap_or_default()
+            )),
+        }
+    }
+
     /// Drops the userinfo.
     #[must_use]
     pub fn without_userinfo(mut self) -> Self {

@@ -1,0 +1,61 @@
+//! What the types promise, whatever they hold.
+
+use aio_client::{
+    ClientError, ClientResponse, ClientSession, Content, RequestBuilder, TcpConnector, UsageError,
+};
+
+fn is_send<T: Send>(_: &T) {}
+
+fn is_shared<T: Clone + Send + Sync + Unpin + 'static>() {}
+
+fn is_owned<T: Send + Unpin + 'static>() {}
+
+fn is_error<T: std::error::Error + Clone + Send + Sync + 'static>() {}
+
+#[test]
+fn sessions_are_shared_and_responses_are_sent() {
+    is_shared::<ClientSession>();
+    is_shared::<TcpConnector>();
+    is_owned::<ClientResponse>();
+    is_owned::<Content>();
+    is_owned::<RequestBuilder>();
+    is_error::<ClientError>();
+    is_error::<UsageError>();
+}
+
+/// The largest future that [`RequestBuilder::send`] may be.
+const SEND: usize = 2048;
+
+#[test]
+fn a_request_in_flight_is_small() {
+    let future = ClientSession::new().get("http://127.0.0.1/").send();
+    is_send(&future);
+    let size = size_of_val(&future);
+    assert!(size <= SEND, "{size} bytes");
+    assert!(
+        size_of::<ClientError>() <= 48,
+        "{} bytes",
+        size_of::<ClientError>()
+    );
+}
+
+#[test]
+fn every_future_can_go_to_another_thread() {
+    let check = async |mut response: ClientResponse, session: ClientSession| {
+        is_send(&response.read());
+        is_send(&response.text());
+        is_send(&response.json::<String>());
+        is_send(&response.content().chunk());
+        is_send(&response.content().chunk_of(1));
+        is_send(&response.content().http_chunk());
+        is_send(&response.content().line());
+        is_send(&response.content().until(b"x"));
+        is_send(&response.content().exactly(1));
+        is_send(&response.content().read(1));
+        is_send(&response.content().read_all());
+        is_send(&session.close());
+        is_send(&session.get("http://127.0.0.1/").into_future());
+    };
+    // It need only compile.
+    let _ = check;
+}

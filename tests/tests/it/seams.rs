@@ -1,0 +1,158 @@
+//! The seams: middlewares, traces, the environment and the free function.
+
+use std::sync::{Arc, Mutex};
+
+use aio_client::{
+    ClientRequest, ClientResponse, ClientSession, Environment, Event, Next, RequestTrace,
+    TraceConfig, TraceStart,
+};
+use aio_tests::http_server::{Request, Response, TestServer};
+
+/// Answers with the request's `X-Tag` headers.
+async fn tags(request: Request) -> Response {
+    let tags = request.headers.iter().filter(|(name, _)| name == "X-Tag");
+    let tags: Vec<_> = tags.map(|(_, value)| value.as_str()).collect();
+    Response::ok(tags.join(","))
+}
+
+#[tokio::test]
+async fn middlewares_wrap_the_sending_outermost_first() {
+    let server = TestServer::start(tags).await.expect("a server");
+    let tag = |tag: &'static str| {
+        move |mut request: ClientRequest, next: Next| async move {
+            request.headers_mut().append("X-Tag", tag).expect("valid");
+            next.run(request).await
+        }
+    };
+    let builder = ClientSession::builder()
+        .middleware(tag("outer"))
+        .middleware(tag("inner"));
+    let session = builder.build().expect("valid");
+    let body = session
+        .get(server.url("/"))
+        .await
+        .expect("a response")
+        .text()
+        .await;
+    assert_eq!(body.expect("a body"), "outer,inner");
+}
+
+#[tokio::test]
+async fn a_middleware_may_fail_without_sending() {
+    let server = TestServer::start(tags).await.expect("a server");
+    let refuse = |_: ClientRequest, _: Next| async {
+        Err::<ClientResponse, _>(aio_client::UsageError::SessionClosed.into())
+    };
+    let session = ClientSession::builder()
+        .middleware(refuse)
+        .build()
+        .expect("valid");
+    let error = session.get(server.url("/")).await.expect_err("refused");
+    assert_eq!(error.aiohttp_class(), "RuntimeError");
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_timeout_spans_middlewares() {
+    let slow = |request: ClientRequest, next: Next| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        next.run(request).await
+    };
+    let session = ClientSession::builder()
+        .middleware(slow)
+        .build()
+        .expect("valid");
+    let request = session
+        .get("http://127.0.0.1:1/")
+        .timeout(std::time::Duration::from_secs(1));
+    let error = request.await.expect_err("too slow");
+    assert_eq!(error.aiohttp_class(), "TimeoutError");
+}
+
+/// Writes the events of all requests down.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl TraceConfig for Log {
+    fn start(&self, request: &TraceStart<'_>) -> Box<dyn RequestTrace> {
+        let Self(log) = self.clone();
+        log.lock()
+            .expect("no panic")
+            .push(format!("{} {}", request.method, request.url.path()));
+        Box::new(move |event: &Event<'_>| {
+            let shown = format!("{event:?}");
+            let name = shown
+                .split([' ', '{', '('])
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            let shown = if name == "Connect" { shown } else { name };
+            log.lock().expect("no panic").push(shown);
+        })
+    }
+}
+
+#[tokio::test]
+async fn traces_see_connector_and_session_in_order() {
+    let server = TestServer::start(tags).await.expect("a server");
+    let log = Log::default();
+    let session = ClientSession::builder()
+        .trace_config(log.clone())
+        .build()
+        .expect("valid");
+    for _ in 0..2 {
+        session
+            .get(server.url("/path"))
+            .await
+            .expect("a response")
+            .read()
+            .await
+            .expect("a body");
+    }
+    session
+        .get("http://127.0.0.1:1/")
+        .await
+        .expect_err("nobody listens");
+    let want = [
+        "GET /path",
+        "RequestStart",
+        "Connect(CreateStart)",
+        "Connect(CreateEnd)",
+        "RequestHeadersSent",
+        "RequestEnd",
+        "GET /path",
+        "RequestStart",
+        "Connect(Reused)",
+        "RequestHeadersSent",
+        "RequestEnd",
+        "GET /",
+        "RequestStart",
+        "Connect(CreateStart)",
+        "RequestException",
+    ];
+    assert_eq!(*log.0.lock().expect("no panic"), want);
+}
+
+#[tokio::test]
+async fn the_environment_is_an_argument() {
+    let environment = Environment::from_pairs([("http_proxy", "http://proxy:3128")]);
+    let session = ClientSession::builder()
+        .environment(environment)
+        .build()
+        .expect("valid");
+    assert_eq!(
+        session.environment().proxy("http"),
+        Some("http://proxy:3128")
+    );
+}
+
+#[tokio::test]
+async fn the_free_function_closes_its_connection() {
+    let server = TestServer::start(tags).await.expect("a server");
+    let request = aio_client::request("get", server.url("/")).header("X-Tag", "one");
+    let mut response = request.await.expect("a response");
+    assert_eq!(response.text().await.expect("a body"), "one");
+    drop(response);
+    server.wait_for_open(0).await;
+    assert_eq!(server.connections(), 1);
+}
