@@ -621,9 +621,11 @@ impl Prefetched {
         let Self::Many(events) = self else {
             return false;
         };
-        events
-            .pop_front_if(|event| *event == BodyEvent::ChunkEnd)
-            .is_some()
+        let ends = events.front() == Some(&BodyEvent::ChunkEnd);
+        if ends {
+            events.pop_front();
+        }
+        ends
     }
 
     fn is_empty(&self) -> bool {

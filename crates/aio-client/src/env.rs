@@ -81,13 +81,9 @@ impl Environment {
     }
 
     fn either_case(&self, name: &str) -> Option<&str> {
-        let value = self
-            .variables
-            .get(name)
-            .or_else(|| self.variables.get(&name.to_uppercase()))?;
-        Some(value)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let upper = || self.variables.get(&name.to_uppercase());
+        let value = self.variables.get(name).or_else(upper)?;
+        if value.is_empty() { None } else { Some(value) }
     }
 }
 

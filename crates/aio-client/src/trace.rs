@@ -85,7 +85,9 @@ impl<F: FnMut(&Event<'_>) + Send> RequestTrace for F {
 
 /// The traces of one request; shared, since a middleware may send it again.
 #[derive(Clone)]
-pub(crate) struct Traces(Option<Arc<Mutex<Vec<Box<dyn RequestTrace>>>>>);
+pub(crate) struct Traces(Option<Arc<Mutex<Watchers>>>);
+
+type Watchers = Vec<Box<dyn RequestTrace>>;
 
 impl Traces {
     pub(crate) fn start(configs: &[Arc<dyn TraceConfig>], request: &TraceStart<'_>) -> Self {

@@ -13,7 +13,7 @@ use crate::dns::{Resolver, SystemResolver};
 use crate::drive::Link;
 use crate::error::{Attempt, ConnectError, ConnectionError, Phase};
 use crate::observe::{ConnectEvent, ObserveConnect};
-use crate::pool::{Acquire, Acquired, Bounds, Pool, limit_or_unlimited};
+use crate::pool::{Acquire, Acquired, Bounds, Pool, Slot, limit_or_unlimited};
 use crate::stats::Stats;
 use crate::timer::now;
 
@@ -121,27 +121,22 @@ impl TcpConnector {
         let url = request.url;
         let mut acquire = self.shared.pool.acquire(url);
         let acquired = queued(&mut acquire, request).await;
-        let connection = match acquired {
-            Acquired::Reuse(key, link) => {
+        match acquired {
+            Acquired::Reuse(slot, link) => {
                 request.observe(ConnectEvent::Reused);
-                Connection::new(link, self.shared.pool.clone(), key)
+                Ok(Connection::new(link, slot))
             }
-            Acquired::Dial(slot) => {
-                // Boxed: most requests find a connection and need not carry its size.
-                Box::pin(self.dial(slot, request)).await?
-            }
-            Acquired::Closed => {
-                return Err(ConnectionError::Closed {
-                    attempt: Box::new(request.attempt()),
-                });
-            }
-        };
-        Ok(connection)
+            // Boxed: most requests find a connection and need not carry its size.
+            Acquired::Dial(slot) => Box::pin(self.dial(slot, request)).await,
+            Acquired::Closed => Err(ConnectionError::Closed {
+                attempt: Box::new(request.attempt()),
+            }),
+        }
     }
 
     async fn dial(
         &self,
-        slot: crate::pool::Slot,
+        slot: Slot,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.observe(ConnectEvent::CreateStart);
@@ -165,8 +160,7 @@ impl TcpConnector {
             });
         }
         request.observe(ConnectEvent::CreateEnd);
-        let (pool, key) = slot.used();
-        Ok(Connection::new(Box::new(Link::new(stream)), pool, key))
+        Ok(Connection::new(Box::new(Link::new(stream)), slot))
     }
 
     /// Closes idle connections, sends those who wait away with an error, and closes each

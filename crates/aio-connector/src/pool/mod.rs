@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aio_core::RequestUrl;
 
@@ -28,37 +28,69 @@ pub(crate) struct Pool {
 
 /// What the pool has for a request.
 pub(crate) enum Acquired {
-    /// An idle connection.
-    Reuse(Key, Box<Link>),
+    /// An idle connection, and its slot.
+    Reuse(Slot, Box<Link>),
     /// The slot for a new one.
     Dial(Slot),
     /// Nothing: the connector is closed.
     Closed,
 }
 
-/// The right to open one connection; dropping it lets the next in the queue.
+/// The right to have one connection open; dropping it lets the next in the queue.
 pub(crate) struct Slot {
     pool: Arc<Pool>,
     key: Key,
-    used: bool,
+    /// The slot went back together with its connection.
+    returned: bool,
 }
 
 impl Slot {
+    fn new(pool: &Arc<Pool>, key: Key) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            key,
+            returned: false,
+        }
+    }
+
+    /// Makes the slot of a connection that belongs to no connector.
+    pub(crate) fn of_its_own(url: &RequestUrl) -> Self {
+        let pool = Pool::new(Bounds {
+            limit: 1,
+            per_host: 1,
+            keepalive: None,
+        });
+        let (key, waker) = (Arc::new(ConnectionKey::from(url)), Waker::noop());
+        let own = || Arc::clone(&key);
+        pool.with_slots(|slots, effects| {
+            slots.take(&KeyParts::from(url), own, now(), waker, effects)
+        });
+        Self::new(&pool, key)
+    }
+
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Hands the slot over to the connection that was opened for it.
-    pub(crate) fn used(mut self) -> (Arc<Pool>, Key) {
-        self.used = true;
-        (self.pool.clone(), self.key.clone())
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Gives a connection that can be used again back together with its slot; it is kept
+    /// for at most `hint`.
+    pub(crate) fn give_back(mut self, link: Box<Link>, hint: Option<Duration>) {
+        self.returned = true;
+        self.pool.with_slots(|slots, effects| {
+            slots.give_back(&self.key, link, now(), hint, effects);
+        });
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if !self.used {
-            self.pool.vacate(&self.key);
+        if !self.returned {
+            self.pool
+                .with_slots(|slots, effects| slots.vacate(&self.key, effects));
         }
     }
 }
@@ -71,21 +103,6 @@ impl Pool {
         })
     }
 
-    /// Makes a pool whose one slot, for the origin of `url`, is taken.
-    pub(crate) fn of_one(url: &RequestUrl) -> (Arc<Self>, Key) {
-        let pool = Self::new(Bounds {
-            limit: 1,
-            per_host: 1,
-            keepalive: None,
-        });
-        let key = Arc::new(ConnectionKey::from(url));
-        let (own, waker) = (Arc::clone(&key), Waker::noop());
-        pool.with_slots(|slots, effects| {
-            slots.take(&KeyParts::from(url), || own, now(), waker, effects)
-        });
-        (pool, key)
-    }
-
     /// Gets a connection to the origin of `url`, or the slot for one.
     pub(crate) fn acquire<'a>(self: &'a Arc<Self>, url: &'a RequestUrl) -> Acquire<'a> {
         Acquire {
@@ -93,20 +110,6 @@ impl Pool {
             url,
             ticket: None,
         }
-    }
-
-    pub(crate) fn give_back(
-        &self,
-        key: &Key,
-        link: Box<Link>,
-        now: Instant,
-        hint: Option<Duration>,
-    ) {
-        self.with_slots(|slots, effects| slots.give_back(key, link, now, hint, effects));
-    }
-
-    pub(crate) fn vacate(&self, key: &Key) {
-        self.with_slots(|slots, effects| slots.vacate(key, effects));
     }
 
     pub(crate) fn close(&self) {
@@ -156,43 +159,34 @@ impl Acquire<'_> {
     pub(crate) fn is_queued(&self) -> bool {
         self.ticket.is_some()
     }
-
-    fn reuse(&self, key: Key, mut link: Box<Link>) -> Option<Acquired> {
-        if link.is_quiet() {
-            return Some(Acquired::Reuse(key, link));
-        }
-        drop(link);
-        None
-    }
 }
 
 impl Future for Acquire<'_> {
     type Output = Acquired;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired> {
-        let pool = self.pool;
+        let (pool, url) = (self.pool, self.url);
         if let Some((key, ticket)) = self.ticket.take() {
             let grant = pool.lock().collect(&key, ticket, cx.waker());
-            let slot = |key| Slot {
-                pool: Arc::clone(pool),
-                key,
-                used: false,
-            };
             return Poll::Ready(match grant {
                 None => {
                     self.ticket = Some((key, ticket));
                     return Poll::Pending;
                 }
                 Some(Grant::Closed) => Acquired::Closed,
-                Some(Grant::Dial) => Acquired::Dial(slot(key)),
-                // A dead one leaves its slot to us: nobody overtakes.
-                Some(Grant::Reuse(link)) => match self.reuse(key.clone(), link) {
-                    Some(reused) => reused,
-                    None => Acquired::Dial(slot(key)),
-                },
+                Some(Grant::Dial) => Acquired::Dial(Slot::new(pool, key)),
+                Some(Grant::Reuse(mut link)) => {
+                    let slot = Slot::new(pool, key);
+                    if link.is_quiet() {
+                        Acquired::Reuse(slot, link)
+                    } else {
+                        // A dead one leaves its slot to us: nobody overtakes.
+                        drop(link);
+                        Acquired::Dial(slot)
+                    }
+                }
             });
         }
-        let url = self.url;
         loop {
             let make = || Arc::new(ConnectionKey::from(url));
             let (key, take) = pool.with_slots(|slots, effects| {
@@ -200,20 +194,19 @@ impl Future for Acquire<'_> {
             });
             match take {
                 Take::Closed => return Poll::Ready(Acquired::Closed),
-                Take::Dial => {
-                    return Poll::Ready(Acquired::Dial(Slot {
-                        pool: Arc::clone(pool),
-                        key,
-                        used: false,
-                    }));
-                }
-                Take::Reuse(link) => match self.reuse(key.clone(), link) {
-                    Some(reused) => return Poll::Ready(reused),
-                    None => pool.vacate(&key),
-                },
+                Take::Dial => return Poll::Ready(Acquired::Dial(Slot::new(pool, key))),
                 Take::Wait(ticket) => {
                     self.ticket = Some((key, ticket));
                     return Poll::Pending;
+                }
+                Take::Reuse(mut link) => {
+                    let slot = Slot::new(pool, key);
+                    if link.is_quiet() {
+                        return Poll::Ready(Acquired::Reuse(slot, link));
+                    }
+                    // The socket first: the slot stands for it.
+                    drop(link);
+                    drop(slot);
                 }
             }
         }

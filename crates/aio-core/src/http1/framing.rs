@@ -65,9 +65,10 @@ impl Head {
             // The length sorts out most names without a comparison.
             match name.len() {
                 14 if name.eq_ignore_ascii_case("content-length") => {
-                    if length.replace(parse_length(value)?).is_some() {
-                        return Err(HttpError::Framing(FramingError::RepeatedLength));
-                    }
+                    let before = length.replace(parse_length(value)?);
+                    before.map_or(Ok(()), |_| {
+                        Err(HttpError::Framing(FramingError::RepeatedLength))
+                    })?;
                 }
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => {
                     let coding = coding.get_or_insert_default();
