@@ -141,7 +141,7 @@ async fn download(session: &ClientSession) -> Result<(), Error> {
 async fn many_at_once() -> Result<(), Error> {
     title("200 requests at once, 20 connections at most");
     let server = TestServer::start(answer).await?;
-    let connector = TcpConnector::builder().limit(LIMIT).build();
+    let connector = TcpConnector::builder().limit(LIMIT).build()?;
     let session = ClientSession::builder().connector(connector).build()?;
     let started = Instant::now();
     let requests: Vec<_> = (0..TASKS)

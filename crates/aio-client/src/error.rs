@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, ConnectionError};
+use aio_connector::{Attempt, ConnectionError, SettingsError};
 use aio_core::text::DecodeError;
 use aio_core::{
     BasicAuthError, HeaderError, HttpError, ParamError, PayloadError, UrlError, UrlErrorKind,
@@ -133,6 +133,9 @@ pub enum UsageError {
     /// `Content-Length` and `Transfer-Encoding` stand together.
     #[error("chunked can not be set if Content-Length header is set")]
     LengthAndChunked,
+    /// Settings of the connector contradict each other.
+    #[error(transparent)]
+    Connector(#[from] SettingsError),
     /// More than one body was given.
     #[error("data and json parameters can not be used at the same time")]
     TwoBodies,
@@ -400,6 +403,12 @@ impl From<UrlError> for ClientError {
 impl From<UsageError> for ClientError {
     fn from(error: UsageError) -> Self {
         Self::Usage(error)
+    }
+}
+
+impl From<SettingsError> for ClientError {
+    fn from(error: SettingsError) -> Self {
+        Self::Usage(error.into())
     }
 }
 

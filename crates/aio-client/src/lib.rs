@@ -8,7 +8,7 @@
 //! let session = ClientSession::builder()
 //!     .base_url("http://127.0.0.1:8080/v1/")
 //!     .timeout(ClientTimeout::total(Duration::from_secs(30)))
-//!     .connector(TcpConnector::builder().limit(100).limit_per_host(10).build())
+//!     .connector(TcpConnector::builder().limit(100).limit_per_host(10).build()?)
 //!     .build()?;
 //! let mut response = session.get("users").query([("page", "2")]).await?;
 //! let users: Vec<String> = response.raise_for_status()?.json().await?;
@@ -34,7 +34,8 @@ pub use aio_ws as ws;
 
 pub use aio_connector::{
     Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, Connection, ConnectionError,
-    ConnectionKey, Phase, Resolver, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder,
+    ConnectionKey, Phase, Resolver, SettingsError, Stats, SystemResolver, TcpConnector,
+    TcpConnectorBuilder,
 };
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;

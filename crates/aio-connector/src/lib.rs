@@ -26,6 +26,6 @@ pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};
 pub use self::stats::Stats;
-pub use self::tcp::{ConnectRequest, TcpConnector, TcpConnectorBuilder};
+pub use self::tcp::{ConnectRequest, SettingsError, TcpConnector, TcpConnectorBuilder};
 pub use self::timer::{Timer, now};
 pub use self::upload::UploadFraming;

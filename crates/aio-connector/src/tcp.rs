@@ -24,8 +24,9 @@ use crate::timer::now;
 /// ```
 /// use aio_connector::TcpConnector;
 ///
-/// let connector = TcpConnector::builder().limit(20).limit_per_host(5).build();
+/// let connector = TcpConnector::builder().limit(20).limit_per_host(5).build()?;
 /// assert_eq!(connector.stats().open, 0);
+/// # Ok::<(), aio_connector::SettingsError>(())
 /// ```
 #[derive(Clone)]
 pub struct TcpConnector {
@@ -38,12 +39,25 @@ struct Shared {
     force_close: bool,
 }
 
+/// How long an idle connection may be used again by default; aiohttp's.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Settings of a connector that contradict each other; aiohttp's `ValueError`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// A connection that is closed after one request is not kept alive.
+    #[error("keepalive_timeout cannot be set if force_close is true")]
+    KeepaliveOfClosed,
+}
+
 /// Settings of a [`TcpConnector`].
 #[derive(Debug, Clone)]
 pub struct TcpConnectorBuilder {
     limit: Option<usize>,
     limit_per_host: Option<usize>,
-    keepalive_timeout: Option<Duration>,
+    /// Set, to whatever.
+    keepalive_timeout: Option<Option<Duration>>,
     force_close: bool,
     resolver: Arc<dyn Resolver>,
 }
@@ -52,6 +66,8 @@ pub struct TcpConnectorBuilder {
 pub struct ConnectRequest<'a> {
     /// Where to.
     pub url: &'a RequestUrl,
+    /// How long it may wait for a free connection.
+    pub pool: Option<Duration>,
     /// How long one attempt to one address may take.
     pub sock_connect: Option<Duration>,
     /// Who watches.
@@ -91,7 +107,7 @@ impl fmt::Debug for ConnectRequest<'_> {
 impl TcpConnector {
     /// Makes one with default settings.
     pub fn new() -> Self {
-        Self::builder().build()
+        Self::builder().build_valid()
     }
 
     /// Returns the settings to make one with.
@@ -99,7 +115,7 @@ impl TcpConnector {
         TcpConnectorBuilder {
             limit: Some(100),
             limit_per_host: None,
-            keepalive_timeout: Some(Duration::from_secs(15)),
+            keepalive_timeout: None,
             force_close: false,
             resolver: Arc::new(SystemResolver),
         }
@@ -120,7 +136,16 @@ impl TcpConnector {
         request.phase = Phase::Pool;
         let url = request.url;
         let mut acquire = self.shared.pool.acquire(url);
-        let acquired = queued(&mut acquire, request).await;
+        let acquired = match request.pool.filter(|limit| !limit.is_zero()) {
+            None => queued(&mut acquire, request).await,
+            Some(limit) => match tokio::time::timeout(limit, queued(&mut acquire, request)).await {
+                Ok(acquired) => acquired,
+                Err(_) => {
+                    let attempt = Box::new(request.attempt());
+                    return Err(ConnectionError::Timeout { attempt });
+                }
+            },
+        };
         match acquired {
             Acquired::Reuse(slot, link) => {
                 request.observe(ConnectEvent::Reused);
@@ -233,7 +258,7 @@ impl TcpConnectorBuilder {
     /// Bounds how long an idle connection may be used again; default 15 s, `None` means
     /// for ever. A shorter `Keep-Alive: timeout` of the server is kept to.
     pub fn keepalive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.keepalive_timeout = timeout.into();
+        self.keepalive_timeout = Some(timeout.into());
         self
     }
 
@@ -250,11 +275,25 @@ impl TcpConnectorBuilder {
     }
 
     /// Makes the connector.
-    pub fn build(self) -> TcpConnector {
+    ///
+    /// # Errors
+    /// If a `keepalive_timeout` is set together with `force_close`.
+    pub fn build(self) -> Result<TcpConnector, SettingsError> {
+        if self.force_close
+            && self
+                .keepalive_timeout
+                .is_some_and(|timeout| timeout.is_some())
+        {
+            return Err(SettingsError::KeepaliveOfClosed);
+        }
+        Ok(self.build_valid())
+    }
+
+    fn build_valid(self) -> TcpConnector {
         let bounds = Bounds {
             limit: limit_or_unlimited(self.limit),
             per_host: limit_or_unlimited(self.limit_per_host),
-            keepalive: self.keepalive_timeout,
+            keepalive: self.keepalive_timeout.unwrap_or(Some(KEEPALIVE)),
         };
         let shared = Shared {
             pool: Pool::new(bounds),

@@ -22,19 +22,23 @@ pub struct ClientTimeout {
     pub total: Option<Duration>,
     /// Getting a connection: waiting for a free one, name resolution and dialling.
     pub connect: Option<Duration>,
+    /// Waiting for a free connection of the pool; aiohttp has it within `connect` only.
+    pub pool: Option<Duration>,
     /// One connection attempt to one address.
     pub sock_connect: Option<Duration>,
     /// Between two pieces of received data, from when the request is sent.
     pub sock_read: Option<Duration>,
+    /// From where on aiohttp rounds deadlines up to whole seconds, to save timers; kept
+    /// for its name's sake, since here a request has one timer and nothing is rounded.
+    pub ceil_threshold: Duration,
 }
 
 impl Default for ClientTimeout {
     fn default() -> Self {
         Self {
             total: Some(Duration::from_secs(300)),
-            connect: None,
             sock_connect: Some(Duration::from_secs(30)),
-            sock_read: None,
+            ..Self::none()
         }
     }
 }
@@ -45,8 +49,10 @@ impl ClientTimeout {
         Self {
             total: None,
             connect: None,
+            pool: None,
             sock_connect: None,
             sock_read: None,
+            ceil_threshold: Duration::from_secs(5),
         }
     }
 

@@ -101,7 +101,8 @@ fn session(limit: usize) -> ClientSession {
     let connector = TcpConnector::builder()
         .limit(limit)
         .resolver(Arc::new(Slow))
-        .build();
+        .build()
+        .expect("valid settings");
     ClientSession::builder()
         .connector(connector)
         .build()

@@ -202,9 +202,11 @@ impl Drop for Shared {
 /// # }
 /// ```
 pub fn request(method: &str, url: impl IntoUrl) -> RequestBuilder {
-    let connector = TcpConnector::builder().force_close(true).build();
-    ClientSession::builder()
-        .connector(connector)
-        .build_valid()
-        .request(method, url)
+    // Nothing contradicts this one setting.
+    let connector = TcpConnector::builder()
+        .force_close(true)
+        .build()
+        .unwrap_or_default();
+    let session = ClientSession::builder().connector(connector).build_valid();
+    session.request(method, url)
 }

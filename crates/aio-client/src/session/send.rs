@@ -246,6 +246,7 @@ async fn connect(
     let mut traces = context.traces.clone();
     let mut request = ConnectRequest {
         url,
+        pool: timeout.pool,
         sock_connect: timeout.sock_connect,
         observer: if traces.is_empty() {
             None
