@@ -59,7 +59,7 @@ impl Head {
     pub fn message(&self, request: Exchanged) -> Result<Message, HttpError> {
         let mut length = None;
         let mut coding: Option<Coding> = None;
-        let (mut close, mut keep, mut timeout) = (false, false, None);
+        let (mut close, mut keep, mut upgrade, mut timeout) = (false, false, false, None);
         for field in self.headers.iter() {
             let (name, value) = (field.name(), field.as_bytes());
             // The length sorts out most names without a comparison.
@@ -78,6 +78,7 @@ impl Head {
                     for token in tokens(value) {
                         close |= token.eq_ignore_ascii_case(b"close");
                         keep |= token.eq_ignore_ascii_case(b"keep-alive");
+                        upgrade |= token.eq_ignore_ascii_case(b"upgrade");
                     }
                 }
                 16 if name.eq_ignore_ascii_case("proxy-connection") => {
@@ -105,6 +106,8 @@ impl Head {
                 || has_no_body(self.status));
         // RFC 9112 §6.1: chunked from an HTTP/1.0 server is not to be trusted further.
         let trusted = self.version == Version::HTTP_11 || coding.is_none();
+        // What follows such a response is no HTTP any more.
+        close |= upgrade && self.status == StatusCode::SWITCHING_PROTOCOLS;
         let wanted = if self.version == Version::HTTP_11 {
             !close
         } else {
@@ -265,6 +268,20 @@ mod tests {
         assert_eq!(
             got.map(|m| (m.framing, m.keep_alive)),
             Ok((Framing::None, false))
+        );
+    }
+
+    #[test]
+    fn a_switched_protocol_takes_its_connection_along() {
+        check(
+            "HTTP/1.1 101 Sw\r\nConnection: Upgrade",
+            Framing::None,
+            false,
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: upgrade",
+            Framing::Length(1),
+            true,
         );
     }
 
