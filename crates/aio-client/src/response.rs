@@ -342,10 +342,12 @@ impl ClientResponse {
         let content_type = self.content_type();
         let unexpected = options.content_type.filter(|expected| !expected.is_empty());
         if unexpected.is_some_and(|expected| !content_type.is_expected(expected)) {
-            let message = format!(
-                "attempt to decode JSON with unexpected content type: {}",
-                content_type.essence()
-            );
+            let given = self
+                .headers()
+                .get("content-type")
+                .map(|field| field.as_bytes());
+            let given = String::from_utf8_lossy(given.unwrap_or_default()).to_lowercase();
+            let message = format!("Attempt to decode JSON with unexpected mimetype: {given}");
             return Err(self.error(ResponseErrorKind::ContentType, message).into());
         }
         let options = TextOptions {

@@ -24,6 +24,8 @@ const SLICES: usize = 2 * GATHER + 2;
 pub(crate) struct Upload {
     queue: VecDeque<Bytes>,
     source: Option<Source>,
+    /// What the source failed with; it counts when all before it is written.
+    failed: Option<UploadError>,
     /// Bytes that were written.
     written: u64,
     /// All was written and flushed.
@@ -71,7 +73,8 @@ impl Upload {
     pub(crate) fn start(&mut self, head: Bytes, body: Body, framing: UploadFraming) {
         self.queue.clear();
         self.queue.push_back(head);
-        (self.source, self.written, self.done) = (None, 0, false);
+        (self.source, self.failed) = (None, None);
+        (self.written, self.done) = (0, false);
         match body.into_kind() {
             BodyKind::None => {
                 // REQ-50: a chunked request without data still ends its body.
@@ -126,10 +129,13 @@ impl Upload {
         stream: &mut Stream,
     ) -> Poll<Result<(), UploadError>> {
         while !self.done {
-            let starved = self.fill(cx)?;
+            let starved = self.fill(cx);
             if self.queue.is_empty() {
                 if starved {
                     return Poll::Pending;
+                }
+                if let Some(error) = self.failed.take() {
+                    return Poll::Ready(Err(error));
                 }
                 ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
                 self.done = true;
@@ -146,23 +152,24 @@ impl Upload {
     }
 
     /// Queues what the source has ready; tells whether it has more, but not yet.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, UploadError> {
-        let Some(source) = &mut self.source else {
-            return Ok(false);
-        };
-        while self.queue.len() < SLICES - 1 {
-            match source.stream.as_mut().poll_next(cx) {
-                Poll::Pending => return Ok(true),
-                Poll::Ready(Some(Err(error))) => return Err(UploadError::Source(error)),
-                Poll::Ready(Some(Ok(piece))) => source.framing.queue(piece, &mut self.queue)?,
+    fn fill(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.queue.len() < SLICES - 1
+            && let Some(source) = &mut self.source
+        {
+            let queued = match source.stream.as_mut().poll_next(cx) {
+                Poll::Pending => return true,
+                Poll::Ready(Some(Ok(piece))) => source.framing.queue(piece, &mut self.queue),
+                Poll::Ready(Some(Err(error))) => Err(UploadError::Source(error)),
                 Poll::Ready(None) => {
-                    source.framing.finish(&mut self.queue)?;
-                    self.source = None;
-                    break;
+                    let framing = self.source.take().map(|source| source.framing);
+                    framing.map_or(Ok(()), |framing| framing.finish(&mut self.queue))
                 }
+            };
+            if let Err(error) = queued {
+                (self.failed, self.source) = (Some(error), None);
             }
         }
-        Ok(false)
+        false
     }
 
     fn write(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<usize>> {

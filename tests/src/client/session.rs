@@ -1,0 +1,75 @@
+//! From the options of a session to the session.
+
+use std::sync::Arc;
+
+use aio_client::{ClientSession, Environment, Limits, TcpConnector};
+use http::Version;
+use serde_json::{Map, Value};
+
+use super::resolver::Table;
+use super::{Setup, options};
+
+/// Makes the session that a scenario asks for, with these bounds on response heads.
+pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, String> {
+    let mut builder = ClientSession::builder()
+        .environment(Environment::from_pairs(setup.env.iter().cloned()))
+        .limits(limits)
+        .connector(connector(setup)?);
+    for (option, value) in &setup.session {
+        builder = match option.as_str() {
+            // Read elsewhere, or without a counterpart: nothing is read ahead.
+            "connector" | "max_line_size" | "max_field_size" | "max_headers" | "read_bufsize" => {
+                builder
+            }
+            "headers" => builder.headers(options::headers(value)?),
+            "base_url" => builder.base_url(options::text(value)?),
+            "version" => builder.version(version(value)?),
+            "raise_for_status" => builder.raise_for_status(options::flag(value)?),
+            "auto_decompress" => builder.auto_decompress(options::flag(value)?),
+            "skip_auto_headers" => {
+                let names = options::texts(value)?.into_iter();
+                names.fold(builder, |builder, name| builder.skip_auto_header(name))
+            }
+            "timeout" => builder.timeout(options::timeout(value)?),
+            "fallback_charset" => {
+                let charset = options::text(value)?.to_owned();
+                builder.fallback_charset(move |_, _| charset.clone())
+            }
+            _ => return Err(format!("session option {option}")),
+        };
+    }
+    builder
+        .build()
+        .map_err(|error| format!("refused by the session: {error}"))
+}
+
+fn version(value: &Value) -> Result<Version, String> {
+    match options::text(value)? {
+        "1.0" => Ok(Version::HTTP_10),
+        "1.1" => Ok(Version::HTTP_11),
+        other => Err(format!("version {other}")),
+    }
+}
+
+fn connector(setup: &Setup) -> Result<TcpConnector, String> {
+    let resolver = Table::parse(&setup.resolve)?;
+    let mut builder = TcpConnector::builder().resolver(Arc::new(resolver));
+    let nothing = Map::new();
+    let settings = match setup.session.get("connector") {
+        None => &nothing,
+        Some(Value::Object(settings)) => settings,
+        Some(other) => return Err(format!("connector {other}")),
+    };
+    for (option, value) in settings {
+        builder = match option.as_str() {
+            "limit" => builder.limit(options::size(value)?),
+            "limit_per_host" => builder.limit_per_host(options::size(value)?),
+            "keepalive_timeout" => builder.keepalive_timeout(options::limit_in_seconds(value)?),
+            "force_close" => builder.force_close(options::flag(value)?),
+            _ => return Err(format!("connector option {option}")),
+        };
+    }
+    builder
+        .build()
+        .map_err(|error| format!("refused by the connector: {error}"))
+}
