@@ -1,11 +1,12 @@
 //! The clients that are compared.
 
 mod hyper;
+mod ours;
 mod raw;
 
 use std::{future::Future, net::SocketAddr};
 
-use self::{hyper::Hyper, raw::Raw};
+use self::{hyper::Hyper, ours::Ours, raw::Raw};
 use crate::{
     Fallible,
     crew::{Crew, Stint},
@@ -29,10 +30,11 @@ pub(crate) trait Client: Sized + Send + 'static {
 pub(crate) enum Peer {
     Raw,
     Hyper,
+    Ours,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 2] = [Self::Raw, Self::Hyper];
+    pub(crate) const ALL: [Self; 3] = [Self::Raw, Self::Hyper, Self::Ours];
 
     pub(crate) fn named(name: &str) -> Fallible<Self> {
         let known = Self::ALL.into_iter().find(|peer| peer.name() == name);
@@ -43,6 +45,7 @@ impl Peer {
         match self {
             Self::Raw => "raw",
             Self::Hyper => "hyper",
+            Self::Ours => "ours",
         }
     }
 
@@ -50,6 +53,7 @@ impl Peer {
         Ok(match self {
             Self::Raw => PeerCrew::Raw(Crew::open(row, address).await?),
             Self::Hyper => PeerCrew::Hyper(Crew::open(row, address).await?),
+            Self::Ours => PeerCrew::Ours(Crew::open(row, address).await?),
         })
     }
 }
@@ -57,6 +61,7 @@ impl Peer {
 pub(crate) enum PeerCrew {
     Raw(Crew<Raw>),
     Hyper(Crew<Hyper>),
+    Ours(Crew<Ours>),
 }
 
 impl PeerCrew {
@@ -64,6 +69,7 @@ impl PeerCrew {
         match self {
             Self::Raw(crew) => crew.work(stint).await,
             Self::Hyper(crew) => crew.work(stint).await,
+            Self::Ours(crew) => crew.work(stint).await,
         }
     }
 }

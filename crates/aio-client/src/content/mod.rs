@@ -1,0 +1,332 @@
+//! The body of a response, read piece by piece.
+
+mod prefetched;
+mod source;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use aio_connector::{Attempt, Connection, Exchange};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_core::Stream;
+use memchr::memmem;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use self::source::{Piece, Source};
+use crate::error::{ClientError, ReadError, UsageError};
+use crate::response::ResponseHead;
+use crate::session::{ClientSession, Context};
+
+/// Longest line that [`Content::line`] and [`Content::until`] look for; aiohttp's.
+const MAX_LINE: usize = 512 * 1024;
+
+/// The body of a response as it arrives; aiohttp's `StreamReader`.
+///
+/// Nothing is read ahead: what the reader does not ask for stays with the server. The
+/// futures may be dropped at any time; the next call reads on where they were.
+///
+/// ```
+/// # async fn run(mut response: aio_client::ClientResponse) -> Result<(), aio_client::ClientError> {
+/// while let Some(line) = response.content().line().await? {
+///     println!("{}", String::from_utf8_lossy(&line));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Content {
+    source: Source,
+    /// What was received and decoded, but not yet handed out.
+    buffer: BytesMut,
+    /// What [`read_all`](Self::read_all) has so far.
+    all: BytesMut,
+    failed: Option<ClientError>,
+    /// The stream has given its error.
+    told: bool,
+}
+
+impl Content {
+    pub(crate) fn new(
+        context: &Context,
+        head: &ResponseHead,
+        auto_decompress: bool,
+        exchange: Exchange,
+    ) -> Self {
+        let (source, failed) = Source::new(context, head, auto_decompress, exchange);
+        Self {
+            source,
+            buffer: BytesMut::new(),
+            all: BytesMut::new(),
+            failed,
+            told: false,
+        }
+    }
+
+    /// Returns the next piece as it arrives, never an empty one; `None` at the end.
+    /// aiohttp's `readany` and `iter_any`.
+    ///
+    /// # Errors
+    /// If the body ends early, cannot be decoded, or comes too late.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// Returns the next `size` bytes, at the end of the body fewer; `None` behind it.
+    /// aiohttp's `iter_chunked`.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub async fn chunk_of(&mut self, size: usize) -> Result<Option<Bytes>, ClientError> {
+        let size = size.max(1);
+        poll_fn(|cx| self.poll_fill(cx, size)).await?;
+        let piece = self.take(size);
+        Ok(if piece.is_empty() { None } else { Some(piece) })
+    }
+
+    /// Returns the next piece and whether a chunk of the chunked coding ends with it;
+    /// `None` at the end. aiohttp's `readchunk` and `iter_chunks`.
+    ///
+    /// The piece is empty where a chunk's end came by itself.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub async fn http_chunk(&mut self) -> Result<Option<(Bytes, bool)>, ClientError> {
+        poll_fn(|cx| {
+            self.check()?;
+            if !self.buffer.is_empty() {
+                return Poll::Ready(Ok(Some((self.take(usize::MAX), false))));
+            }
+            Poll::Ready(Ok(match ready!(self.poll_piece(cx))? {
+                Piece::Data(data) => {
+                    let ends = self.source.skip_chunk_end();
+                    Some((data, ends))
+                }
+                Piece::ChunkEnd => Some((Bytes::new(), true)),
+                Piece::End => None,
+            }))
+        })
+        .await
+    }
+
+    /// Returns up to `limit` bytes as they are there, at least one; empty at the end.
+    /// aiohttp's `read(n)`.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub async fn read(&mut self, limit: usize) -> Result<Bytes, ClientError> {
+        if limit == 0 {
+            return Ok(Bytes::new());
+        }
+        poll_fn(|cx| self.poll_fill(cx, 1)).await?;
+        Ok(self.take(limit))
+    }
+
+    /// Returns all that is left. aiohttp's `read()`.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub async fn read_all(&mut self) -> Result<Bytes, ClientError> {
+        poll_fn(|cx| self.poll_all(cx)).await
+    }
+
+    /// Returns exactly `size` bytes. aiohttp's `readexactly`.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk), and if the body ends before; the error has what there
+    /// was.
+    pub async fn exactly(&mut self, size: usize) -> Result<Bytes, ClientError> {
+        poll_fn(|cx| self.poll_fill(cx, size)).await?;
+        let bytes = self.take(size);
+        if bytes.len() < size {
+            return Err(ReadError::Incomplete {
+                partial: bytes,
+                expected: size,
+            }
+            .into());
+        }
+        Ok(bytes)
+    }
+
+    /// Returns the next line with its line feed, at the end of the body without; `None`
+    /// behind it. aiohttp's `readline`.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until).
+    pub async fn line(&mut self) -> Result<Option<Bytes>, ClientError> {
+        self.until(b"\n").await
+    }
+
+    /// Returns what comes up to and with `separator`, at the end of the body what is
+    /// left; `None` behind it. aiohttp's `readuntil`.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk), if the separator is empty, and if it does not come
+    /// within 512 KiB.
+    pub async fn until(&mut self, separator: &[u8]) -> Result<Option<Bytes>, ClientError> {
+        if separator.is_empty() {
+            return Err(UsageError::EmptySeparator.into());
+        }
+        let mut searched = 0;
+        let end = loop {
+            let unseen = self.buffer.get(searched..).unwrap_or_default();
+            if let Some(at) = memmem::find(unseen, separator) {
+                break searched + at + separator.len();
+            }
+            let len = self.buffer.len();
+            if len > MAX_LINE {
+                return Err(ReadError::LineTooLong { limit: MAX_LINE }.into());
+            }
+            // The separator may begin in what is here and end in what comes.
+            searched = (len + 1).saturating_sub(separator.len());
+            poll_fn(|cx| self.poll_fill(cx, len + 1)).await?;
+            if self.buffer.len() == len {
+                break len;
+            }
+        };
+        if end > MAX_LINE {
+            return Err(ReadError::LineTooLong { limit: MAX_LINE }.into());
+        }
+        Ok(if end == 0 { None } else { Some(self.take(end)) })
+    }
+
+    /// Tells whether all was read and handed out.
+    pub fn at_eof(&self) -> bool {
+        self.buffer.is_empty() && self.source.is_drained()
+    }
+
+    pub(crate) fn session(&self) -> &ClientSession {
+        &self.source.session
+    }
+
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.source.exchange.connection()
+    }
+
+    pub(crate) fn attempt(&self) -> Attempt {
+        self.source.attempt()
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.source.release();
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.source.close();
+    }
+
+    /// Fails again as before.
+    fn check(&self) -> Result<(), ClientError> {
+        match &self.failed {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, limit: usize) -> Bytes {
+        let len = self.buffer.len().min(limit);
+        self.buffer.split_to(len).freeze()
+    }
+
+    fn poll_piece(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Piece, ClientError>> {
+        self.check()?;
+        let piece = ready!(self.source.poll_piece(cx));
+        if let Err(error) = &piece {
+            self.failed = Some(error.clone());
+        }
+        Poll::Ready(piece)
+    }
+
+    fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
+        if !self.buffer.is_empty() {
+            return Poll::Ready(self.check().map(|()| Some(self.take(usize::MAX))));
+        }
+        loop {
+            match ready!(self.poll_piece(cx))? {
+                Piece::Data(data) => return Poll::Ready(Ok(Some(data))),
+                Piece::ChunkEnd => {}
+                Piece::End => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// Buffers until there are `size` bytes or the body has ended.
+    fn poll_fill(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        size: usize,
+    ) -> Poll<Result<(), ClientError>> {
+        self.check()?;
+        while self.buffer.len() < size {
+            match ready!(self.poll_piece(cx))? {
+                Piece::Data(data) => self.buffer.extend_from_slice(&data),
+                Piece::ChunkEnd => {}
+                Piece::End => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads to the end, into one buffer where there is more than one piece.
+    fn poll_all(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, ClientError>> {
+        self.check()?;
+        if !self.buffer.is_empty() {
+            let buffered = self.buffer.split();
+            self.all.unsplit(buffered);
+        }
+        if self.all.is_empty()
+            && let Some(only) = self.source.only_piece()
+        {
+            return Poll::Ready(Ok(only));
+        }
+        loop {
+            let read = ready!(self.source.poll_into(cx, &mut self.all));
+            match read {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(Ok(self.all.split().freeze())),
+                Err(error) => {
+                    self.failed = Some(error.clone());
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Content {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let content = self.get_mut();
+        ready!(content.poll_fill(cx, 1))?;
+        let len = content.buffer.len().min(target.remaining());
+        target.put_slice(content.buffer.get(..len).unwrap_or_default());
+        content.buffer.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Stream for Content {
+    type Item = Result<Bytes, ClientError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let content = self.get_mut();
+        // A stream ends with its error.
+        if content.told {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(content.poll_chunk(cx));
+        content.told = chunk.is_err();
+        Poll::Ready(chunk.transpose())
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Content")
+            .field("at_eof", &self.at_eof())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! Where the pieces of a body come from: the wire, through the decoder, in time.
+
+use std::task::{Context as TaskContext, Poll, ready};
+
+use aio_connector::{Attempt, Exchange, ExchangeError, Phase};
+use aio_core::PayloadError;
+use aio_core::coding::{Coding, Decoder, Progress};
+use aio_core::http1::BodyEvent;
+use bytes::{Bytes, BytesMut};
+
+use super::prefetched::Prefetched;
+use crate::deadline::{Late, Watch};
+use crate::error::ClientError;
+use crate::response::ResponseHead;
+use crate::session::{ClientSession, Context, send};
+
+/// How much is decoded at a time.
+const DECODE: usize = 64 * 1024;
+
+/// What is set aside at once for a body that tells its length.
+const PREALLOCATE: u64 = 16 * 1024 * 1024;
+
+/// After decoding so much a task lets others run once before it ends its body: their
+/// requests then go out together, which the decoding would have held up one by one.
+const YIELD_AFTER: usize = 16 * 1024;
+
+/// Where decoded pieces come from.
+pub(super) struct Source {
+    pub(super) exchange: Exchange,
+    /// What came with the head.
+    prefetched: Prefetched,
+    coding: Option<Box<Decoding>>,
+    watch: Watch,
+    pub(super) session: ClientSession,
+    head: ResponseHead,
+    ended: bool,
+    closed: bool,
+}
+
+/// The decoder of a body that has a content coding.
+struct Decoding {
+    decoder: Decoder,
+    input: Bytes,
+    /// The decoder may have more from the input before.
+    more: bool,
+    decoded: usize,
+}
+
+/// What decoding came upon.
+enum Decoded {
+    Output,
+    ChunkEnd,
+    End,
+}
+
+/// A part of the body.
+pub(super) enum Piece {
+    Data(Bytes),
+    /// A chunk of the chunked coding has ended.
+    ChunkEnd,
+    End,
+}
+
+impl Source {
+    /// Makes it of an exchange whose head has come; gives the error of a body that breaks
+    /// its framing within what came with the head.
+    pub(super) fn new(
+        context: &Context,
+        head: &ResponseHead,
+        auto_decompress: bool,
+        mut exchange: Exchange,
+    ) -> (Self, Option<ClientError>) {
+        let coding = if auto_decompress {
+            head.headers().get("content-encoding")
+        } else {
+            None
+        };
+        let coding = coding.and_then(|coding| Coding::from_header(coding.as_bytes()));
+        let (prefetched, failed) = Prefetched::take(&mut exchange);
+        let source = Self {
+            exchange,
+            prefetched,
+            coding: coding.map(|coding| Box::new(Decoding::new(coding))),
+            watch: Watch::new(context.deadlines),
+            session: context.session.clone(),
+            head: head.clone(),
+            ended: false,
+            closed: false,
+        };
+        let failed = failed.map(|error| source.error(error));
+        (source, failed)
+    }
+
+    /// Gives the connection back if the rest of the body has arrived, else closes it.
+    pub(super) fn release(&mut self) {
+        self.closed |= !self.is_drained();
+        self.exchange.release();
+    }
+
+    /// Closes the connection.
+    pub(super) fn close(&mut self) {
+        self.closed |= !self.is_drained();
+        self.exchange.close();
+    }
+
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Piece, ClientError>> {
+        if self.ended {
+            return Poll::Ready(Ok(Piece::End));
+        }
+        let Some(mut coding) = self.coding.take() else {
+            return Poll::Ready(Ok(match ready!(self.poll_event(cx))? {
+                BodyEvent::Data(data) => Piece::Data(data),
+                BodyEvent::ChunkEnd | BodyEvent::More => Piece::ChunkEnd,
+                BodyEvent::End => {
+                    self.ended = true;
+                    Piece::End
+                }
+            }));
+        };
+        let mut output = BytesMut::new();
+        let decoded = self.poll_decoded(cx, &mut coding, &mut output);
+        self.coding = Some(coding);
+        decoded.map_ok(|decoded| match decoded {
+            Decoded::Output => Piece::Data(output.freeze()),
+            Decoded::ChunkEnd => Piece::ChunkEnd,
+            Decoded::End => Piece::End,
+        })
+    }
+
+    /// Decodes the next piece and appends it to `output`.
+    fn poll_decoded(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        coding: &mut Decoding,
+        output: &mut BytesMut,
+    ) -> Poll<Result<Decoded, ClientError>> {
+        let before = output.len();
+        loop {
+            if coding.more || !coding.input.is_empty() {
+                let progress = coding.decoder.decode(&mut coding.input, output, DECODE);
+                let progress = progress.map_err(|error| self.payload_error(error))?;
+                coding.more = matches!(progress, Progress::NeedsBudget);
+                coding.decoded += output.len() - before;
+                if output.len() > before {
+                    return Poll::Ready(Ok(Decoded::Output));
+                }
+                continue;
+            }
+            match ready!(self.poll_event(cx))? {
+                BodyEvent::Data(data) => (coding.input, coding.more) = (data, true),
+                BodyEvent::ChunkEnd | BodyEvent::More => return Poll::Ready(Ok(Decoded::ChunkEnd)),
+                BodyEvent::End => {
+                    coding
+                        .decoder
+                        .finish()
+                        .map_err(|error| self.payload_error(error))?;
+                    if coding.decoded >= YIELD_AFTER {
+                        coding.decoded = 0;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    self.ended = true;
+                    return Poll::Ready(Ok(Decoded::End));
+                }
+            }
+        }
+    }
+
+    /// Appends the next piece to `target`; tells whether there was one.
+    pub(super) fn poll_into(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        target: &mut BytesMut,
+    ) -> Poll<Result<bool, ClientError>> {
+        if self.ended {
+            return Poll::Ready(Ok(false));
+        }
+        if let Some(mut coding) = self.coding.take() {
+            let decoded = self.poll_decoded(cx, &mut coding, target);
+            self.coding = Some(coding);
+            return decoded.map_ok(|decoded| !matches!(decoded, Decoded::End));
+        }
+        match self.remaining_length() {
+            // Straight into its place.
+            Some(left) if left > 0 => {
+                let room = left.min(PREALLOCATE) as usize;
+                if target.capacity() - target.len() < room.min(64 * 1024) {
+                    target.reserve(room);
+                }
+                let read = match self.exchange.poll_body_into(cx, target) {
+                    Poll::Ready(read) => read,
+                    Poll::Pending => return self.poll_late(cx).map(Err),
+                };
+                Poll::Ready(read.map(|read| read > 0).map_err(|error| self.error(error)))
+            }
+            _ => Poll::Ready(Ok(match ready!(self.poll_event(cx))? {
+                BodyEvent::Data(data) => {
+                    target.extend_from_slice(&data);
+                    true
+                }
+                BodyEvent::ChunkEnd | BodyEvent::More => true,
+                BodyEvent::End => {
+                    self.ended = true;
+                    false
+                }
+            })),
+        }
+    }
+
+    /// Reads the next part of the body as it is on the wire.
+    fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<BodyEvent, ClientError>> {
+        if self.closed {
+            return Poll::Ready(Err(self.error(ExchangeError::Closed)));
+        }
+        if let Some(event) = self.prefetched.next() {
+            return Poll::Ready(Ok(event));
+        }
+        if self.exchange.connection().is_none() {
+            return Poll::Ready(Ok(BodyEvent::End));
+        }
+        if self.watch.is_over() {
+            return Poll::Ready(Err(self.late(Late::Total)));
+        }
+        match self.exchange.poll_body(cx) {
+            Poll::Ready(event) => {
+                self.watch.restart();
+                Poll::Ready(event.map_err(|error| self.error(error)))
+            }
+            Poll::Pending => self.poll_late(cx).map(Err),
+        }
+    }
+
+    fn poll_late(&mut self, cx: &mut TaskContext<'_>) -> Poll<ClientError> {
+        let late = ready!(self.watch.poll(cx, &mut self.exchange));
+        Poll::Ready(self.late(late))
+    }
+
+    fn late(&mut self, late: Late) -> ClientError {
+        let error = send::too_late(late, self.attempt());
+        self.exchange.close();
+        error
+    }
+
+    /// The length of what is left on the wire, where nothing came with the head.
+    fn remaining_length(&self) -> Option<u64> {
+        if self.closed || !self.prefetched.is_empty() || self.exchange.connection().is_none() {
+            return None;
+        }
+        self.exchange.remaining()
+    }
+
+    /// The whole body, if it came with the head in one piece and needs no decoding.
+    pub(super) fn only_piece(&mut self) -> Option<Bytes> {
+        if self.closed
+            || self.ended
+            || self.coding.is_some()
+            || self.exchange.connection().is_some()
+        {
+            return None;
+        }
+        let only = self.prefetched.only_piece()?;
+        self.ended = true;
+        Some(only)
+    }
+
+    /// Passes over the end of a chunk, if it is what comes next.
+    pub(super) fn skip_chunk_end(&mut self) -> bool {
+        if self
+            .coding
+            .as_ref()
+            .is_some_and(|coding| coding.more || !coding.input.is_empty())
+        {
+            return false;
+        }
+        if self.prefetched.is_empty() && self.exchange.connection().is_some() {
+            match self.exchange.buffered() {
+                Ok(BodyEvent::ChunkEnd) => return true,
+                Ok(BodyEvent::More | BodyEvent::End) | Err(_) => return false,
+                Ok(data) => self.prefetched.push(data),
+            }
+        }
+        self.prefetched.skip_chunk_end()
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        let decoding = self
+            .coding
+            .as_ref()
+            .is_some_and(|coding| coding.more || !coding.input.is_empty());
+        self.ended
+            || (self.prefetched.is_empty() && !decoding && self.exchange.connection().is_none())
+    }
+
+    pub(super) fn attempt(&self) -> Attempt {
+        let started = self.watch.deadlines.started;
+        send::attempt(self.head.url(), started, Phase::Body, true)
+    }
+
+    fn error(&self, error: ExchangeError) -> ClientError {
+        send::failed(error, self.attempt())
+    }
+
+    /// The error of a body that cannot be decoded; its connection is closed.
+    fn payload_error(&mut self, error: PayloadError) -> ClientError {
+        self.exchange.close();
+        self.error(ExchangeError::Payload(error))
+    }
+}
+
+impl Decoding {
+    fn new(coding: Coding) -> Self {
+        Self {
+            decoder: Decoder::new(coding),
+            input: Bytes::new(),
+            more: false,
+            decoded: 0,
+        }
+    }
+}
