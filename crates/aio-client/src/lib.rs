@@ -17,6 +17,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod content;
 mod deadline;
 mod env;

@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) timer: Timer,
     /// How far into a page the next bulk read starts.
     shift: usize,
+    /// A receive has filled the small buffer: its responses are longer than that.
+    roomy: bool,
     pub(crate) requests: u64,
     exchange: State,
 }
@@ -75,6 +77,7 @@ impl Link {
             head: BytesMut::new(),
             timer: Timer::default(),
             shift: 0,
+            roomy: false,
             requests: 0,
             exchange: State {
                 upload: Upload::default(),
@@ -326,11 +329,14 @@ impl Link {
         if bulk {
             self.prepare_block();
         } else if self.received.capacity() - self.received.len() < SMALL {
-            self.received.reserve(2 * SMALL);
+            self.received
+                .reserve(if self.roomy { IDLE_BUFFER } else { 2 * SMALL });
         }
+        let room = self.received.capacity() - self.received.len();
         let mut limited = (&mut self.received).limit(READ);
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
         self.exchange.receipts += 1;
+        self.roomy |= read == room;
         if bulk && read == READ {
             self.shift = (self.shift + STEP) % PAGE;
         }

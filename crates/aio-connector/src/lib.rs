@@ -4,6 +4,8 @@
 //! Everything that touches a socket is here. A connection belongs to the request that
 //! uses it and is driven inside that request's task; no task stands behind it.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod connection;
 mod dial;
 mod dns;

@@ -181,7 +181,11 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), HeaderError> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(HeaderError::Name(name.into()));
     }
-    if value.iter().any(|&byte| is_forbidden(byte)) {
+    // To the end whatever comes: without a way out the compiler takes 16 bytes at a time.
+    if value
+        .iter()
+        .fold(false, |bad, &byte| bad | is_forbidden(byte))
+    {
         return Err(HeaderError::Value(name.into()));
     }
     Ok(())
@@ -194,25 +198,26 @@ fn is_forbidden(byte: u8) -> bool {
 
 /// Tells whether `byte` is a token character (RFC 9110 §5.6.2).
 pub(crate) fn is_token(byte: u8) -> bool {
-    byte < 128 && (TOKEN >> byte) & 1 == 1
+    TOKEN.get(byte as usize).is_some_and(|&token| token)
 }
 
-/// A bit for each ASCII character that a token may have.
-const TOKEN: u128 = {
-    let mut set = 0;
+/// Tells for each byte whether a token may have it.
+#[cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "evaluated when compiling")
+)]
+static TOKEN: [bool; 256] = {
+    let mut set = [false; 256];
+    let marks = b"!#$%&'*+-.^_`|~";
     let mut byte = 0;
-    while byte < 128 {
-        let c = byte as u8;
-        let marks = b"!#$%&'*+-.^_`|~";
-        let mut token = c.is_ascii_alphanumeric();
+    while byte < 256 {
+        let mut token = (byte as u8).is_ascii_alphanumeric();
         let mut mark = 0;
         while mark < marks.len() {
-            token |= marks[mark] == c;
+            token |= marks[mark] as usize == byte;
             mark += 1;
         }
-        if token {
-            set |= 1 << byte;
-        }
+        set[byte] = token;
         byte += 1;
     }
     set
@@ -244,8 +249,9 @@ impl HeaderView {
 
     /// Returns the first field of that name.
     pub fn get(&self, name: impl AsRef<str>) -> Option<HeaderRef<'_>> {
-        self.iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name.as_ref()))
+        let name = name.as_ref();
+        let found = self.fields.iter().find(|field| self.is_named(field, name));
+        found.map(|field| self.field(field))
     }
 
     /// Returns all fields of that name, in order.
@@ -253,8 +259,11 @@ impl HeaderView {
         &'a self,
         name: impl AsRef<str> + 'a,
     ) -> impl Iterator<Item = HeaderRef<'a>> + 'a {
-        self.iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name.as_ref()))
+        let named = self
+            .fields
+            .iter()
+            .filter(move |field| self.is_named(field, name.as_ref()));
+        named.map(|field| self.field(field))
     }
 
     /// Returns the values of that name joined by `", "`, as newer aiohttp's `headers[name]`.
@@ -278,11 +287,29 @@ impl HeaderView {
 
     /// Returns the fields in order of arrival.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = HeaderRef<'_>> + '_ {
-        self.fields.iter().map(|field| HeaderRef {
+        self.fields.iter().map(|field| self.field(field))
+    }
+
+    fn field(&self, field: &FieldRange) -> HeaderRef<'_> {
+        HeaderRef {
             // The parser lets only token characters into a name.
             name: str::from_utf8(slice(&self.bytes, field.name, field.name_len))
                 .unwrap_or_default(),
             value: slice(&self.bytes, field.value, field.value_len),
+        }
+    }
+
+    /// Tells whether a field has that name; its length sorts out most without a look.
+    fn is_named(&self, field: &FieldRange, name: &str) -> bool {
+        field.name_len as usize == name.len()
+            && slice(&self.bytes, field.name, field.name_len).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Returns names and values as bytes, in order of arrival.
+    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + '_ {
+        self.fields.iter().map(|field| {
+            let name = slice(&self.bytes, field.name, field.name_len);
+            (name, slice(&self.bytes, field.value, field.value_len))
         })
     }
 

@@ -4,6 +4,8 @@
 //! randomness are arguments. `aio-connector` drives these state machines over sockets,
 //! `aio-client` puts a session on top.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod auth;
 mod body;
 pub mod coding;

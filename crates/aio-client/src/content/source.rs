@@ -20,6 +20,11 @@ const DECODE: usize = 64 * 1024;
 /// What is set aside at once for a body that tells its length.
 const PREALLOCATE: u64 = 16 * 1024 * 1024;
 
+/// How much longer a decoded body is than an encoded one, most often at most: so much
+/// room, but not more than `EXPECTED`, saves growing and copying on the way.
+const RATIO: u64 = 6;
+const EXPECTED: u64 = 1024 * 1024;
+
 /// After decoding so much a task lets others run once before it ends its body: their
 /// requests then go out together, which the decoding would have held up one by one.
 const YIELD_AFTER: usize = 16 * 1024;
@@ -179,6 +184,11 @@ impl Source {
             return Poll::Ready(Ok(false));
         }
         if let Some(mut coding) = self.coding.take() {
+            if target.capacity() == 0
+                && let Some(encoded) = self.head.content_length()
+            {
+                target.reserve(encoded.saturating_mul(RATIO).min(EXPECTED) as usize);
+            }
             let decoded = self.poll_decoded(cx, &mut coding, target);
             self.coding = Some(coding);
             return decoded.map_ok(|decoded| !matches!(decoded, Decoded::End));

@@ -15,6 +15,13 @@ const USER_AGENT: &str = concat!("aio-client/", env!("CARGO_PKG_VERSION"));
 /// The codings that are decoded here.
 const ACCEPT_ENCODING: &str = "gzip, deflate";
 
+/// The fields that most requests get, as they are written: put together once.
+const AUTO_FIELDS: &str = concat!(
+    "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\nUser-Agent: aio-client/",
+    env!("CARGO_PKG_VERSION"),
+    "\r\n"
+);
+
 /// How the body of a request goes out, decided before a connection is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -161,9 +168,14 @@ pub(super) fn write(
             write_field(head, name, value.as_bytes())
         }
     };
-    auto(given.accept, "Accept", "*/*")?;
-    auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
-    auto(given.user_agent, "User-Agent", USER_AGENT)?;
+    let usual = !(given.accept || given.accept_encoding || given.user_agent);
+    if usual && options.skip_auto_headers.is_empty() {
+        head.extend_from_slice(AUTO_FIELDS.as_bytes());
+    } else {
+        auto(given.accept, "Accept", "*/*")?;
+        auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
+        auto(given.user_agent, "User-Agent", USER_AGENT)?;
+    }
     if let Some(credentials) = &request.authorization {
         write_field(head, "Authorization", credentials.0.as_bytes())?;
     }

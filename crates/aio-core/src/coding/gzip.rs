@@ -161,7 +161,9 @@ fn inflate(
 ) -> Result<Stop, Corrupt> {
     while budget > 0 {
         let start = output.len();
-        let step = budget.min(step_for(input.len()));
+        // Room that is there already costs nothing, and each step copies the window.
+        let spare = output.capacity() - start;
+        let step = budget.min(step_for(input.len()).max(spare));
         output.resize(start + step, 0);
         let (consumed, produced) = (engine.total_in(), engine.total_out());
         let room = output.get_mut(start..).unwrap_or_default();

@@ -60,31 +60,30 @@ impl Head {
         let mut length = None;
         let mut coding: Option<Coding> = None;
         let (mut close, mut keep, mut upgrade, mut timeout) = (false, false, false, None);
-        for field in self.headers.iter() {
-            let (name, value) = (field.name(), field.as_bytes());
+        for (name, value) in self.headers.raw() {
             // The length sorts out most names without a comparison.
             match name.len() {
-                14 if name.eq_ignore_ascii_case("content-length") => {
+                14 if name.eq_ignore_ascii_case(b"content-length") => {
                     let before = length.replace(parse_length(value)?);
                     before.map_or(Ok(()), |_| {
                         Err(HttpError::Framing(FramingError::RepeatedLength))
                     })?;
                 }
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                     let coding = coding.get_or_insert_default();
                     tokens(value).try_for_each(|token| coding.push(token))?;
                 }
-                10 if name.eq_ignore_ascii_case("connection") => {
+                10 if name.eq_ignore_ascii_case(b"connection") => {
                     for token in tokens(value) {
                         close |= token.eq_ignore_ascii_case(b"close");
                         keep |= token.eq_ignore_ascii_case(b"keep-alive");
                         upgrade |= token.eq_ignore_ascii_case(b"upgrade");
                     }
                 }
-                16 if name.eq_ignore_ascii_case("proxy-connection") => {
+                16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
                     close |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"close"));
                 }
-                10 if name.eq_ignore_ascii_case("keep-alive") => timeout = parse_timeout(value),
+                10 if name.eq_ignore_ascii_case(b"keep-alive") => timeout = parse_timeout(value),
                 _ => {}
             }
         }

@@ -127,6 +127,10 @@ const PATH: u8 = 1;
 const QUERY: u8 = 2;
 
 /// For each byte the parts of a URL in which it stands for itself.
+#[cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "evaluated when compiling")
+)]
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut at = 0;
@@ -147,7 +151,9 @@ static CLASSES: [u8; 256] = {
 };
 
 fn of_class(byte: u8, class: u8) -> bool {
-    CLASSES[usize::from(byte)] & class != 0
+    CLASSES
+        .get(usize::from(byte))
+        .is_some_and(|classes| classes & class != 0)
 }
 
 /// A URL reference taken apart (RFC 3986 appendix B), nothing decoded.

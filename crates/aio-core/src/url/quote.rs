@@ -127,7 +127,10 @@ fn hex_digit(digit: u8) -> Option<u8> {
 }
 
 fn push_escape(out: &mut String, byte: u8) {
-    let digit = |nibble: u8| char::from(HEX[usize::from(nibble & 0xF)]);
+    let digit = |nibble: u8| {
+        HEX.get(usize::from(nibble & 0xF))
+            .map_or('0', |&hex| hex.into())
+    };
     out.push('%');
     out.push(digit(byte >> 4));
     out.push(digit(byte));

@@ -27,7 +27,7 @@ impl Client for Ours {
         let connector = TcpConnector::builder()
             // Between two slices of a peer more time may pass than the default of 15 s.
             .keepalive_timeout(None)
-            .build();
+            .build()?;
         let session = ClientSession::builder().connector(connector).build()?;
         let url = Url::parse(&format!("http://{address}{}", row.path()))?;
         let method = match row.upload_len() {
