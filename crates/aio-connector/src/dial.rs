@@ -40,7 +40,9 @@ impl Dialer {
             return Err(DialError::Failed(ConnectErrorKind::Tls, error));
         }
         let addresses = self.addresses(key, request).await?;
-        request.phase = Phase::Connect;
+        if !addresses.is_empty() {
+            request.phase = Phase::Connect;
+        }
         let mut last = DialError::Failed(
             ConnectErrorKind::Resolve,
             io::Error::new(io::ErrorKind::NotFound, "the name has no address"),

@@ -209,7 +209,8 @@ impl Link {
     }
 
     /// Reads the body on into `target`, past the decoder: only for bodies of known
-    /// length, of which at most `target`'s free capacity is read.
+    /// length. What had arrived before is copied; else `target`'s free capacity is read
+    /// into, of which some is made if there is none.
     ///
     /// Gives the number of bytes read; 0 when the body has ended.
     pub(crate) fn poll_body_into(
@@ -227,6 +228,9 @@ impl Link {
         }
         self.drive_upload(cx)?;
         let left = usize::try_from(self.exchange.body.expected()).unwrap_or(usize::MAX);
+        if target.len() == target.capacity() {
+            target.reserve(left.min(READ));
+        }
         let room = (target.capacity() - target.len()).min(left).min(READ);
         let mut limited = target.limit(room);
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx)).map_err(broken)?;
@@ -244,6 +248,10 @@ impl Link {
         let Some(message) = self.exchange.message else {
             return false;
         };
+        // What a failed write left out of the request, the peer would read in the next.
+        if self.exchange.upload_failed.is_some() {
+            return false;
+        }
         if !message.keep_alive || !self.ends_within_reach() {
             return false;
         }

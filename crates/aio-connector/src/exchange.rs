@@ -168,8 +168,8 @@ impl Exchange {
         Poll::Ready(self.settle(event))
     }
 
-    /// Reads a body of known length straight into `target`, at most its free capacity;
-    /// gives 0 when the body has ended.
+    /// Reads a body of known length straight into `target`'s free capacity, of which some
+    /// is made if there is none; gives 0 when the body has ended.
     ///
     /// # Errors
     /// As [`poll_body`](Self::poll_body).

@@ -132,6 +132,8 @@ impl Upload {
             let starved = self.fill(cx);
             if self.queue.is_empty() {
                 if starved {
+                    // The peer may wait for just these bytes to let the source go on.
+                    ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
                     return Poll::Pending;
                 }
                 if let Some(error) = self.failed.take() {
@@ -153,9 +155,13 @@ impl Upload {
 
     /// Queues what the source has ready; tells whether it has more, but not yet.
     fn fill(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.queue.len() < SLICES - 1
-            && let Some(source) = &mut self.source
-        {
+        for _ in 0..SLICES {
+            let Some(source) = &mut self.source else {
+                return false;
+            };
+            if self.queue.len() >= SLICES - 1 {
+                return false;
+            }
             let queued = match source.stream.as_mut().poll_next(cx) {
                 Poll::Pending => return true,
                 Poll::Ready(Some(Ok(piece))) => source.framing.queue(piece, &mut self.queue),
@@ -169,7 +175,11 @@ impl Upload {
                 (self.failed, self.source) = (Some(error), None);
             }
         }
-        false
+        // A source that gives nothing but empty pieces must not keep the thread.
+        if self.queue.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        self.source.is_some()
     }
 
     fn write(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<usize>> {

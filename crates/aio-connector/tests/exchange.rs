@@ -396,3 +396,15 @@ async fn a_response_outlives_a_failed_write() {
         "{error:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_is_flushed_while_its_source_has_no_more() {
+    let (near, mut far) = duplex(PIPE);
+    let buffering = tokio::io::BufStream::new(near);
+    let upload = pieces(["abc"], true);
+    let mut exchange = start(buffering, &Method::POST, upload, UploadFraming::Chunked);
+    assert!(poll_once(|cx| exchange.poll_head(cx)).is_pending());
+    let second = std::time::Duration::from_secs(1);
+    let got = tokio::time::timeout(second, arrived(&mut far)).await;
+    assert_eq!(got.expect("flushed"), "3\r\nabc");
+}

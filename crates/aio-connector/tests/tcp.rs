@@ -313,3 +313,28 @@ async fn a_failed_connect_tells_where_it_was_going() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_name_without_addresses_fails_in_the_resolve_phase() {
+    let pool = TcpConnector::builder()
+        .resolver(Arc::new(Nowhere(None)))
+        .build()
+        .expect("valid settings");
+    check_failed(
+        pool,
+        "http://nobody.test:81/",
+        ConnectErrorKind::Resolve,
+        Phase::Resolve,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_switched_protocols_is_not_used_again() {
+    let (pool, server) = (TcpConnector::new(), Server::new().await);
+    let (connection, peer) = tokio::join!(connect(&pool, &server.url), server.accept());
+    let mut peer = peer;
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n";
+    drop(exchange(connection.expect("a connection"), &mut peer, switched).await);
+    check_stats(&pool, (0, 0, 0));
+}

@@ -175,7 +175,7 @@ impl Future for Acquire<'_> {
                 }
                 Some(Grant::Closed) => Acquired::Closed,
                 Some(Grant::Dial) => Acquired::Dial(Slot::new(pool, key)),
-                Some(Grant::Reuse(mut link)) => {
+                Some(Grant::Reuse(mut link, _)) => {
                     let slot = Slot::new(pool, key);
                     if link.is_quiet() {
                         Acquired::Reuse(slot, link)

@@ -73,7 +73,8 @@ pub(crate) enum Take<C> {
 /// What one who waited is handed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Grant<C> {
-    Reuse(C),
+    /// A connection, and for how long its server keeps it open.
+    Reuse(C, Option<Duration>),
     Dial,
     Closed,
 }
@@ -197,7 +198,9 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
     /// Gives up a ticket; what its holder was handed goes on to the next.
     pub(crate) fn cancel(&mut self, key: &K, ticket: u64, now: Instant, effects: &mut Effects<C>) {
         match self.granted.remove(&ticket) {
-            Some(Grant::Reuse(connection)) => self.give_back(key, connection, now, None, effects),
+            Some(Grant::Reuse(connection, keepalive)) => {
+                self.give_back(key, connection, now, keepalive, effects);
+            }
             Some(Grant::Dial) => self.vacate(key, effects),
             Some(Grant::Closed) => {}
             None => {
@@ -235,7 +238,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         };
         if let Some(waiter) = origin.waiters.pop_front() {
             self.waiting -= 1;
-            self.granted.insert(waiter.ticket, Grant::Reuse(connection));
+            self.granted
+                .insert(waiter.ticket, Grant::Reuse(connection, keepalive));
             effects.wake.push(waiter.waker);
         } else if starved {
             effects.dropped.push(connection);
@@ -472,10 +476,10 @@ mod tests {
         pool.give_back("a", 1);
         let third = pool.wait("a");
         assert_eq!(pool.collect("a", second), None);
-        assert_eq!(pool.collect("a", first), Some(Grant::Reuse(1)));
+        assert_eq!(pool.collect("a", first), Some(Grant::Reuse(1, None)));
         pool.give_back("a", 1);
         assert_eq!(pool.collect("a", third), None);
-        assert_eq!(pool.collect("a", second), Some(Grant::Reuse(1)));
+        assert_eq!(pool.collect("a", second), Some(Grant::Reuse(1, None)));
     }
 
     #[test]
@@ -533,7 +537,7 @@ mod tests {
         pool.slots.cancel(&"a", second, pool.now, &mut pool.effects);
         pool.give_back("a", 1);
         pool.slots.cancel(&"a", first, pool.now, &mut pool.effects);
-        assert_eq!(pool.collect("a", third), Some(Grant::Reuse(1)));
+        assert_eq!(pool.collect("a", third), Some(Grant::Reuse(1, None)));
         let fourth = pool.wait("a");
         pool.slots.vacate(&"a", &mut pool.effects);
         pool.slots.cancel(&"a", fourth, pool.now, &mut pool.effects);

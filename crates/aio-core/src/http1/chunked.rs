@@ -172,11 +172,16 @@ impl ChunkedDecoder {
     /// Checks and drops the trailer section.
     fn trailers(&mut self, received: &mut BytesMut) -> Result<Chunk, PayloadError> {
         loop {
-            let Some(end) = memchr(b'\n', received) else {
-                let limit = self.limits.max_field_size;
-                if received.len() > limit.saturating_add(8) {
-                    return Err(PayloadError::Trailers(HttpError::FieldTooLong { limit }));
-                }
+            let end = memchr(b'\n', received);
+            let line = received.get(..end.unwrap_or(received.len()));
+            let line = line.unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // Before all else, so that it does not depend on how the line is cut up.
+            let limit = self.limits.max_field_size;
+            if line.len() > limit.saturating_add(response::LINE_SLACK) {
+                return Err(PayloadError::Trailers(HttpError::FieldTooLong { limit }));
+            }
+            let Some(end) = end else {
                 return Ok(Chunk::More);
             };
             let line = received.split_to(end + 1);

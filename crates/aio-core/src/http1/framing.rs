@@ -83,6 +83,7 @@ impl Head {
                 16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
                     close |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"close"));
                 }
+                7 => upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
                 10 if name.eq_ignore_ascii_case(b"keep-alive") => timeout = parse_timeout(value),
                 _ => {}
             }

@@ -64,7 +64,7 @@ struct StatusLine {
 const MAX_BLANK_LINES: usize = 8;
 
 /// What a line may have beyond the limit on its name and value: colon, blanks and CR.
-const LINE_SLACK: usize = 8;
+pub(super) const LINE_SLACK: usize = 8;
 
 /// The length of `HTTP/1.1 200 `.
 const STATUS_PREFIX: usize = 13;
@@ -105,23 +105,18 @@ impl HeadParser {
             let unseen = received.get(self.scanned..).unwrap_or_default();
             let Some(end) = memchr(b'\n', unseen) else {
                 self.scanned = received.len();
-                self.check_open_line()?;
+                // Its end may have come half.
+                let half = received
+                    .get(self.line..)
+                    .is_some_and(|line| line.ends_with(b"\r"));
+                self.check_line_end(self.scanned - usize::from(half))?;
                 return Ok(None);
             };
             let (start, next) = (self.line, self.scanned + end + 1);
             let line = received.get(start..next - 1).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.check_line_end(start + line.len())?;
             (self.line, self.scanned) = (next, next);
-            if next
-                > self
-                    .limits
-                    .max_head_size()
-                    .saturating_add(STATUS_PREFIX + LINE_SLACK)
-            {
-                return Err(HttpError::TooManyHeaders {
-                    limit: self.limits.max_headers,
-                });
-            }
             match (self.status, line.first()) {
                 (None, None) => {
                     self.blank_lines += 1;
@@ -152,26 +147,40 @@ impl HeadParser {
         }
     }
 
-    /// Refuses a line that is too long before its end has come.
-    fn check_open_line(&self) -> Result<(), HttpError> {
-        let len = self.scanned - self.line;
+    /// Refuses a line that reaches up to `end` or beyond: when it is longer than any line
+    /// within the limits, or the head is. What is refused does not depend on how the head
+    /// is cut up: the first byte too many tells the error.
+    fn check_line_end(&self, end: usize) -> Result<(), HttpError> {
         let Limits {
             max_line_size,
             max_field_size,
+            max_headers,
             ..
         } = self.limits;
-        if self.status.is_none() {
-            if len > max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK) {
-                return Err(HttpError::LineTooLong {
+        let (longest, error) = match self.status {
+            None => (
+                max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK),
+                HttpError::LineTooLong {
                     limit: max_line_size,
-                });
-            }
-        } else if len > max_field_size.saturating_add(LINE_SLACK) {
-            return Err(HttpError::FieldTooLong {
-                limit: max_field_size,
-            });
+                },
+            ),
+            Some(_) => (
+                max_field_size.saturating_add(LINE_SLACK),
+                HttpError::FieldTooLong {
+                    limit: max_field_size,
+                },
+            ),
+        };
+        let line_limit = self.line.saturating_add(longest);
+        // CR and LF of the last line are held, too.
+        let head_limit = self.limits.max_head_size().saturating_sub(2);
+        if end <= line_limit.min(head_limit) {
+            Ok(())
+        } else if line_limit <= head_limit {
+            Err(error)
+        } else {
+            Err(HttpError::TooManyHeaders { limit: max_headers })
         }
-        Ok(())
     }
 
     /// Joins a folded line to the field before it (RFC 9112 §5.2): the line end becomes
@@ -271,9 +280,7 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
     }
     check_value(line, rest)?;
     let value = trim(rest);
-    let too_long = name_len + value.len() > limits.max_field_size
-        || line.len() > limits.max_field_size.saturating_add(LINE_SLACK);
-    if too_long {
+    if name_len + value.len() > limits.max_field_size {
         return Err(HttpError::FieldTooLong {
             limit: limits.max_field_size,
         });
