@@ -12,12 +12,12 @@ use tokio::io::AsyncWrite;
 
 use crate::stream::Stream;
 
-/// Most pieces of a streamed body in one write, about 512 KiB of the usual 64 KiB each:
-/// a write per piece costs 1.1 to 1.2 times as much.
-const GATHER: usize = 8;
+/// How much of a streamed body is gathered for one write: a write per piece of 64 KiB
+/// costs 1.1 to 1.2 times as much.
+const GATHER: usize = 512 * 1024;
 
-/// Most slices in one write: the head, and for each piece its size line and itself.
-const SLICES: usize = 2 * GATHER + 2;
+/// Most slices in one write; a chunk takes two, its size line and its data.
+const SLICES: usize = 18;
 
 /// What is still to be written of a request.
 #[derive(Default)]
@@ -159,7 +159,8 @@ impl Upload {
             let Some(source) = &mut self.source else {
                 return false;
             };
-            if self.queue.len() >= SLICES - 1 {
+            let queued = self.queue.iter().map(Bytes::len).sum::<usize>();
+            if queued >= GATHER || self.queue.len() >= SLICES - 1 {
                 return false;
             }
             let queued = match source.stream.as_mut().poll_next(cx) {

@@ -25,10 +25,6 @@ const PREALLOCATE: u64 = 16 * 1024 * 1024;
 const RATIO: u64 = 6;
 const EXPECTED: u64 = 1024 * 1024;
 
-/// After decoding so much a task lets others run once before it ends its body: their
-/// requests then go out together, which the decoding would have held up one by one.
-const YIELD_AFTER: usize = 16 * 1024;
-
 /// Where decoded pieces come from.
 pub(super) struct Source {
     pub(super) exchange: Exchange,
@@ -48,7 +44,6 @@ struct Decoding {
     input: Bytes,
     /// The decoder may have more from the input before.
     more: bool,
-    decoded: usize,
 }
 
 /// What decoding came upon.
@@ -148,7 +143,6 @@ impl Source {
                 let progress = coding.decoder.decode(&mut coding.input, output, DECODE);
                 let progress = progress.map_err(|error| self.payload_error(error))?;
                 coding.more = matches!(progress, Progress::NeedsBudget);
-                coding.decoded += output.len() - before;
                 if output.len() > before {
                     return Poll::Ready(Ok(Decoded::Output));
                 }
@@ -162,11 +156,6 @@ impl Source {
                         .decoder
                         .finish()
                         .map_err(|error| self.payload_error(error))?;
-                    if coding.decoded >= YIELD_AFTER {
-                        coding.decoded = 0;
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
                     self.ended = true;
                     return Poll::Ready(Ok(Decoded::End));
                 }
@@ -326,7 +315,6 @@ impl Decoding {
             decoder: Decoder::new(coding),
             input: Bytes::new(),
             more: false,
-            decoded: 0,
         }
     }
 }
