@@ -11,6 +11,7 @@ use aio_core::http1::{
 use aio_core::{Body, HttpError, PayloadError};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::runtime::{self, Handle};
 
 use crate::exchange::ExchangeError;
 use crate::stream::Stream;
@@ -46,6 +47,8 @@ pub(crate) struct Link {
     /// Where the next head is written; see [`Link::head_buffer`].
     head: BytesMut,
     pub(crate) timer: Timer,
+    /// Whose driver tells when the socket is ready; it may end before the connection.
+    runtime: Option<runtime::Id>,
     /// How far into a page the next bulk read starts.
     shift: usize,
     /// A receive has filled the small buffer: its responses are longer than that.
@@ -76,6 +79,7 @@ impl Link {
             received: BytesMut::new(),
             head: BytesMut::new(),
             timer: Timer::default(),
+            runtime: current_runtime(),
             shift: 0,
             roomy: false,
             requests: 0,
@@ -107,8 +111,12 @@ impl Link {
         &mut self.head
     }
 
-    /// Tells whether an idle connection is open and silent.
+    /// Tells whether an idle connection is open and silent, and driven by the runtime of
+    /// whoever asks.
     pub(crate) fn is_quiet(&mut self) -> bool {
+        if self.runtime != current_runtime() {
+            return false;
+        }
         let read = self.stream.read_now(&mut [0]);
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -387,6 +395,10 @@ impl Link {
             None => ExchangeError::Read(error),
         }
     }
+}
+
+fn current_runtime() -> Option<runtime::Id> {
+    Handle::try_current().ok().map(|handle| handle.id())
 }
 
 /// An error of the connection inside the body, which is then incomplete.

@@ -20,6 +20,8 @@ use crate::upload::UploadFraming;
 pub struct Exchange {
     connection: Option<Connection>,
     head: Bytes,
+    /// What was sent, and whether that was all, when the connection was left.
+    sent: (u64, bool),
 }
 
 /// How a request is sent and its response read.
@@ -79,6 +81,7 @@ impl Exchange {
         Self {
             connection: Some(connection),
             head,
+            sent: (0, false),
         }
     }
 
@@ -91,14 +94,14 @@ impl Exchange {
     pub fn sent(&self) -> u64 {
         self.connection
             .as_ref()
-            .map_or(0, |connection| connection.link().sent())
+            .map_or(self.sent.0, |connection| connection.link().sent())
     }
 
-    /// Tells whether the request is out.
+    /// Returns whether the request is out.
     pub fn is_sent(&self) -> bool {
         self.connection
             .as_ref()
-            .is_none_or(|connection| connection.link().is_sent())
+            .map_or(self.sent.1, |connection| connection.link().is_sent())
     }
 
     /// Returns how often data was received so far; grows with each piece.
@@ -193,16 +196,21 @@ impl Exchange {
 
     /// Gives the connection back if the rest of the body has arrived, else closes it.
     pub fn release(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(connection) = self.leave() {
             connection.release();
         }
     }
 
     /// Closes the connection.
     pub fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(connection) = self.leave() {
             connection.close();
         }
+    }
+
+    fn leave(&mut self) -> Option<Connection> {
+        self.sent = (self.sent(), self.is_sent());
+        self.connection.take()
     }
 
     fn open(&mut self) -> Result<&mut Connection, ExchangeError> {

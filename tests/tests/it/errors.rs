@@ -333,3 +333,26 @@ async fn mistakes_are_found_before_anything_is_sent() {
     assert_eq!(error.aiohttp_class(), "RuntimeError");
     drop(Body::none());
 }
+
+#[tokio::test]
+async fn an_error_behind_the_first_byte_sent_says_so() {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = server.local_addr().expect("an address");
+    let session = aio_client::ClientSession::new();
+    let close = async {
+        let (mut peer, _) = server.accept().await.expect("a connection");
+        let mut head = [0; 1024];
+        tokio::io::AsyncReadExt::read(&mut peer, &mut head)
+            .await
+            .expect("a request");
+    };
+    let request = session.post(format!("http://{address}/")).body("x").send();
+    let (error, ()) = tokio::join!(request, close);
+    let error = error.expect_err("the server closed");
+    assert_eq!(error.aiohttp_class(), "ServerDisconnectedError");
+    let attempt = error.attempt().expect("it had begun");
+    assert_eq!((attempt.phase, attempt.sent), (Phase::Head, true));
+    assert!(!error.is_retryable());
+}

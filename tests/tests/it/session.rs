@@ -178,3 +178,30 @@ async fn a_task_can_send_and_another_read() {
     let read = tokio::spawn(async move { response.read().await.map(|body| body.len()) }).await;
     assert_eq!(read.expect("no panic").expect("a body"), 8 * 1024 * 1024);
 }
+
+#[test]
+fn a_session_outlives_the_runtime_it_was_first_used_in() {
+    let runtime = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime")
+    };
+    // The server has a runtime of its own, in a thread of its own.
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let server = server().await;
+            tell.send(server.url("/")).expect("the test waits");
+            stopped.await.ok();
+        });
+    });
+    let (url, session) = (told.recv().expect("a server"), ClientSession::new());
+    for _ in 0..3 {
+        let post = async { session.post(&url).body("x").await?.text().await };
+        assert_eq!(runtime().block_on(post).expect("a body"), "hello");
+    }
+    drop(stop);
+    thread.join().expect("no panic");
+}
