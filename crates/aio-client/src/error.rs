@@ -53,7 +53,7 @@ pub enum ClientError {
     Usage(UsageError),
     /// The body is complete, but not what was to be read.
     #[error(transparent)]
-    Read(Box<ReadError>),
+    Read(Box<ClientReadError>),
 }
 
 /// A response that is not what was asked for; aiohttp's `ClientResponseError`.
@@ -105,6 +105,17 @@ pub struct ClientPayloadError {
     pub attempt: Attempt,
 }
 
+/// A body that is complete but not what was to be read; Python's `UnicodeDecodeError`,
+/// `JSONDecodeError` and `IncompleteReadError`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{source}: {attempt}")]
+pub struct ClientReadError {
+    /// What it is instead.
+    pub source: ReadError,
+    /// Where the request was going and how far it had come.
+    pub attempt: Attempt,
+}
+
 /// A call that makes no sense; aiohttp's `ValueError`, `TypeError` and `RuntimeError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -150,7 +161,7 @@ pub enum UsageError {
     EmptySeparator,
 }
 
-/// A body that is complete but not what was to be read.
+/// What a complete body is instead of what was to be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -239,7 +250,8 @@ impl ClientError {
             Self::Connection(error) => Some(error.attempt()),
             Self::Timeout(attempt) => Some(attempt),
             Self::Payload(error) => Some(&error.attempt),
-            Self::Url(_) | Self::Redirect(_) | Self::Usage(_) | Self::Read(_) => None,
+            Self::Read(error) => Some(&error.attempt),
+            Self::Url(_) | Self::Redirect(_) | Self::Usage(_) => None,
         }
     }
 
@@ -272,7 +284,7 @@ impl ClientError {
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
             Self::Usage(_) => "ValueError",
-            Self::Read(error) => match **error {
+            Self::Read(error) => match error.source {
                 ReadError::Text(_) => "UnicodeDecodeError",
                 ReadError::UnknownCharset(_) => "LookupError",
                 ReadError::Json(_) => "JSONDecodeError",
@@ -412,8 +424,8 @@ impl From<SettingsError> for ClientError {
     }
 }
 
-impl From<ReadError> for ClientError {
-    fn from(error: ReadError) -> Self {
+impl From<ClientReadError> for ClientError {
+    fn from(error: ClientReadError) -> Self {
         Self::Read(Box::new(error))
     }
 }

@@ -50,7 +50,8 @@ pub use aio_core::{
 pub use self::content::Content;
 pub use self::env::Environment;
 pub use self::error::{
-    ClientError, ClientPayloadError, ClientResponseError, ReadError, ResponseErrorKind, UsageError,
+    ClientError, ClientPayloadError, ClientReadError, ClientResponseError, ReadError,
+    ResponseErrorKind, UsageError,
 };
 pub use self::middleware::{Middleware, Next};
 pub use self::request::{ClientRequest, RequestBuilder};

@@ -281,15 +281,14 @@ impl ClientResponse {
     pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, ClientError> {
         let body = self.read().await?;
         let charset = match options.encoding {
-            Some(name) => {
-                Charset::for_label(name).ok_or_else(|| ReadError::UnknownCharset(name.into()))?
-            }
+            Some(name) => Charset::for_label(name).ok_or_else(|| {
+                self.content
+                    .read_error(ReadError::UnknownCharset(name.into()))
+            })?,
             None => self.charset_of(&body),
         };
-        let text = charset
-            .decode(&body, options.errors)
-            .map_err(ReadError::Text)?;
-        Ok(text)
+        let text = charset.decode(&body, options.errors);
+        text.map_err(|error| self.content.read_error(ReadError::Text(error)))
     }
 
     /// Returns the charset that [`text`](Self::text) uses; aiohttp's `get_encoding`.
@@ -360,7 +359,8 @@ impl ClientResponse {
         } else {
             &text
         };
-        Ok(serde_json::from_str(text).map_err(|error| ReadError::Json(Arc::new(error)))?)
+        let value = serde_json::from_str(text);
+        value.map_err(|error| self.content.read_error(ReadError::Json(Arc::new(error))))
     }
 
     /// Fails if the status is 400 or more.

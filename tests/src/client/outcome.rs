@@ -57,7 +57,7 @@ pub(super) fn error_out(error: &ClientError) -> Value {
             }
         }
         ClientError::Read(error) => {
-            if let ReadError::Incomplete { partial, .. } = &**error {
+            if let ReadError::Incomplete { partial, .. } = &error.source {
                 shown.insert("partial".into(), bytes_out(partial));
             }
         }

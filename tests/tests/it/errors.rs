@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aio_client::wire::text::{Charset, OnError};
 use aio_client::{
-    Attempt, Body, ClientError, ClientPayloadError, ClientResponseError, ConnectError,
-    ConnectErrorKind, ConnectionError, HttpError, PayloadError, Phase, ReadError,
+    Attempt, Body, ClientError, ClientPayloadError, ClientReadError, ClientResponseError,
+    ConnectError, ConnectErrorKind, ConnectionError, HttpError, PayloadError, Phase, ReadError,
     ResponseErrorKind, UrlError, UrlErrorKind, UsageError,
 };
 
@@ -55,6 +55,14 @@ fn source(error: impl std::error::Error + Send + Sync + 'static) -> ClientError 
     ConnectionError::Source {
         attempt,
         source: Arc::new(error),
+    }
+    .into()
+}
+
+fn read(source: ReadError) -> ClientError {
+    ClientReadError {
+        source,
+        attempt: attempt(Phase::Body),
     }
     .into()
 }
@@ -121,14 +129,13 @@ fn all() -> Vec<ClientError> {
         UsageError::SessionClosed.into(),
         UsageError::Method("G T".into()).into(),
         UsageError::Json("key must be a string".into()).into(),
-        ReadError::Text(text).into(),
-        ReadError::Json(Arc::new(json)).into(),
-        ReadError::Incomplete {
+        read(ReadError::Text(text)),
+        read(ReadError::Json(Arc::new(json))),
+        read(ReadError::Incomplete {
             partial: "abc".into(),
             expected: 5,
-        }
-        .into(),
-        ReadError::LineTooLong { limit: 5 }.into(),
+        }),
+        read(ReadError::LineTooLong { limit: 5 }),
     ]
 }
 

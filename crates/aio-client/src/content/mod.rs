@@ -15,7 +15,7 @@ use memchr::memmem;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use self::source::{Piece, Source};
-use crate::error::{ClientError, ReadError, UsageError};
+use crate::error::{ClientError, ClientReadError, ReadError, UsageError};
 use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context};
 
@@ -139,11 +139,11 @@ impl Content {
         poll_fn(|cx| self.poll_fill(cx, size)).await?;
         let bytes = self.take(size);
         if bytes.len() < size {
-            return Err(ReadError::Incomplete {
+            let error = ReadError::Incomplete {
                 partial: bytes,
                 expected: size,
-            }
-            .into());
+            };
+            return Err(self.read_error(error));
         }
         Ok(bytes)
     }
@@ -175,7 +175,7 @@ impl Content {
             }
             let len = self.buffer.len();
             if len > MAX_LINE {
-                return Err(ReadError::LineTooLong { limit: MAX_LINE }.into());
+                return Err(self.read_error(ReadError::LineTooLong { limit: MAX_LINE }));
             }
             // The separator may begin in what is here and end in what comes.
             searched = (len + 1).saturating_sub(separator.len());
@@ -185,7 +185,7 @@ impl Content {
             }
         };
         if end > MAX_LINE {
-            return Err(ReadError::LineTooLong { limit: MAX_LINE }.into());
+            return Err(self.read_error(ReadError::LineTooLong { limit: MAX_LINE }));
         }
         Ok(if end == 0 { None } else { Some(self.take(end)) })
     }
@@ -205,6 +205,14 @@ impl Content {
 
     pub(crate) fn attempt(&self) -> Attempt {
         self.source.attempt()
+    }
+
+    pub(crate) fn read_error(&self, source: ReadError) -> ClientError {
+        ClientReadError {
+            source,
+            attempt: self.attempt(),
+        }
+        .into()
     }
 
     pub(crate) fn release(&mut self) {
