@@ -50,10 +50,11 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let link = Box::new(Link::new(Stream::Boxed(Box::new(stream))));
+        let slot = Slot::of_its_own(url);
+        let link = Box::new(Link::new(Stream::Boxed(Box::new(stream)), slot.user()));
         Self {
             link,
-            slot: Slot::of_its_own(url),
+            slot,
             force_close: true,
         }
     }
@@ -106,12 +107,13 @@ impl Connection {
     /// Gives it back to the pool if it can be used again, else closes it.
     pub(crate) fn release(mut self) {
         if !self.force_close && self.link.is_reusable() {
-            self.link.forget_exchange();
+            self.link.rest();
             let hint = self
                 .link
                 .message()
                 .and_then(|message| message.keep_alive_timeout);
-            let hint = hint.map(|seconds| Duration::from_secs(seconds.into()));
+            // The server closes at the last instant, and so would a request then go out.
+            let hint = hint.map(|seconds| Duration::from_millis(u64::from(seconds) * 1000 - 500));
             self.slot.give_back(self.link, hint);
         }
     }

@@ -35,6 +35,8 @@ impl Dialer {
         key: &ConnectionKey,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Stream, DialError> {
+        request.phase = Phase::Connect;
+        tracing::debug!(host = key.host(), port = key.port(), "connecting");
         if key.is_tls() {
             let error = io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in yet");
             return Err(DialError::Failed(ConnectErrorKind::Tls, error));

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use aio_core::http1::{
@@ -10,10 +11,12 @@ use aio_core::http1::{
 };
 use aio_core::{Body, HttpError, PayloadError};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::Method;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::{self, Handle};
 
 use crate::exchange::ExchangeError;
+use crate::pool::User;
 use crate::stream::Stream;
 use crate::timer::Timer;
 use crate::upload::{Upload, UploadError, UploadFraming};
@@ -54,6 +57,8 @@ pub(crate) struct Link {
     /// A receive has filled the small buffer: its responses are longer than that.
     roomy: bool,
     pub(crate) requests: u64,
+    /// Whoever waits for the connection; woken when its pool is closed.
+    user: Arc<User>,
     exchange: State,
 }
 
@@ -67,12 +72,14 @@ struct State {
     exchanged: Exchanged,
     body: BodyDecoder,
     message: Option<Message>,
+    /// The response refuses the request: nobody wants the rest of its body.
+    refused: bool,
     /// Pieces of data received since the request began.
     receipts: u64,
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream, user: Arc<User>) -> Self {
         let limits = Limits::default();
         Self {
             stream,
@@ -83,18 +90,17 @@ impl Link {
             shift: 0,
             roomy: false,
             requests: 0,
+            user,
             exchange: State {
                 upload: Upload::default(),
                 upload_failed: None,
                 parser: HeadParser::new(limits),
                 interim: 0,
                 limits,
-                exchanged: Exchanged {
-                    head: false,
-                    read_until_eof: true,
-                },
+                exchanged: Exchanged::of(&Method::GET),
                 body: BodyDecoder::new(Framing::None, &limits, 0),
                 message: None,
+                refused: false,
                 receipts: 0,
             },
         }
@@ -135,7 +141,7 @@ impl Link {
         state.parser = HeadParser::new(limits);
         (state.limits, state.exchanged) = (limits, exchanged);
         (state.interim, state.receipts) = (0, 0);
-        (state.message, state.upload_failed) = (None, None);
+        (state.message, state.upload_failed, state.refused) = (None, None, false);
         self.requests += 1;
         head
     }
@@ -144,8 +150,14 @@ impl Link {
         self.exchange.upload.written()
     }
 
+    /// Tells whether the request is out, as far as it will ever be.
     pub(crate) fn is_sent(&self) -> bool {
-        self.exchange.upload.is_done()
+        self.exchange.upload.is_done() || self.exchange.upload_failed.is_some()
+    }
+
+    /// Tells whether nothing of the exchange is left to do.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exchange.body.has_ended() && (self.is_sent() || self.exchange.refused)
     }
 
     pub(crate) fn receipts(&self) -> u64 {
@@ -162,12 +174,19 @@ impl Link {
 
     /// Writes the request and reads the head of its final response.
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, ExchangeError>> {
-        loop {
+        // Before the first byte is sent there is nothing to read, and a read costs.
+        if self.sent() == 0 {
             self.drive_upload(cx)?;
-            match ready!(self.poll_receive(cx, 0)) {
-                Ok(0) => return Poll::Ready(Err(self.disconnected())),
-                Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(self.failed(error))),
+        }
+        loop {
+            match self.poll_receive(cx, 0) {
+                Poll::Pending => {
+                    self.drive_upload(cx)?;
+                    return self.wait(cx);
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.disconnected())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(error))),
             }
             while let Some(head) = self.exchange.parser.parse(&mut self.received)? {
                 // 101 is final: what follows is another protocol.
@@ -183,17 +202,30 @@ impl Link {
                 let message = head.message(state.exchanged)?;
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
+                state.refused = head.status.as_u16() >= 400;
                 return Poll::Ready(Ok(head));
             }
         }
     }
 
+    /// Is pending; whoever polls is woken when the pool is closed.
+    fn wait<T>(&self, cx: &Context<'_>) -> Poll<T> {
+        self.user.is_waiting(cx.waker());
+        Poll::Pending
+    }
+
     /// Takes what has arrived of the body, without asking the socket.
     pub(crate) fn buffered(&mut self) -> Result<BodyEvent, PayloadError> {
+        if self.exchange.message.is_none() {
+            return Ok(BodyEvent::More);
+        }
         self.exchange.body.decode(&mut self.received)
     }
 
     /// Reads on in the body; also writes on if the request is not out yet.
+    ///
+    /// Behind the end of the body the rest of the request is written before the end is
+    /// told, unless the response refuses it.
     pub(crate) fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -201,24 +233,28 @@ impl Link {
         loop {
             match self.buffered()? {
                 BodyEvent::More => {}
-                event => return Poll::Ready(Ok(event)),
-            }
-            self.drive_upload(cx)?;
-            let expected = self.exchange.body.expected();
-            match ready!(self.poll_receive(cx, expected)) {
-                Ok(0) => {
-                    self.exchange.body.end_of_input()?;
+                BodyEvent::End => {
+                    ready!(self.poll_rest(cx))?;
                     return Poll::Ready(Ok(BodyEvent::End));
                 }
-                Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(broken(error))),
+                event => return Poll::Ready(Ok(event)),
+            }
+            let expected = self.exchange.body.expected();
+            match self.poll_receive(cx, expected) {
+                Poll::Pending => {
+                    self.drive_upload(cx)?;
+                    return self.wait(cx);
+                }
+                Poll::Ready(Ok(0)) => self.exchange.body.end_of_input()?,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(error))),
             }
         }
     }
 
-    /// Reads the body on into `target`, past the decoder: only for bodies of known
-    /// length. What had arrived before is copied; else `target`'s free capacity is read
-    /// into, of which some is made if there is none.
+    /// Reads the body on into `target`, past the decoder. What had arrived before is
+    /// copied; else `target`'s free capacity is read into, of which some is made if there
+    /// is none.
     ///
     /// Gives the number of bytes read; 0 when the body has ended.
     pub(crate) fn poll_body_into(
@@ -226,22 +262,30 @@ impl Link {
         cx: &mut Context<'_>,
         target: &mut BytesMut,
     ) -> Poll<Result<usize, ExchangeError>> {
-        match self.buffered()? {
-            BodyEvent::Data(data) => {
-                target.extend_from_slice(&data);
-                return Poll::Ready(Ok(data.len()));
+        let straight = self.received.is_empty() && self.exchange.body.remaining().is_some();
+        if !straight || self.exchange.body.has_ended() {
+            loop {
+                match ready!(self.poll_body(cx))? {
+                    BodyEvent::Data(data) => {
+                        target.extend_from_slice(&data);
+                        return Poll::Ready(Ok(data.len()));
+                    }
+                    BodyEvent::ChunkEnd | BodyEvent::More => {}
+                    BodyEvent::End => return Poll::Ready(Ok(0)),
+                }
             }
-            BodyEvent::End => return Poll::Ready(Ok(0)),
-            BodyEvent::More | BodyEvent::ChunkEnd => {}
         }
-        self.drive_upload(cx)?;
         let left = usize::try_from(self.exchange.body.expected()).unwrap_or(usize::MAX);
         if target.len() == target.capacity() {
             target.reserve(left.min(READ));
         }
         let room = (target.capacity() - target.len()).min(left).min(READ);
         let mut limited = target.limit(room);
-        let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx)).map_err(broken)?;
+        let Poll::Ready(read) = pin!(self.stream.read_buf(&mut limited)).poll(cx) else {
+            self.drive_upload(cx)?;
+            return self.wait(cx);
+        };
+        let read = read.map_err(broken)?;
         if read == 0 {
             self.exchange.body.end_of_input()?;
         }
@@ -250,34 +294,27 @@ impl Link {
         Poll::Ready(Ok(read))
     }
 
+    /// Writes the rest of a request whose response has ended before it.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
+        self.drive_upload(cx)?;
+        if self.has_ended() {
+            Poll::Ready(Ok(()))
+        } else {
+            self.wait(cx)
+        }
+    }
+
     /// Tells whether the connection can carry another request, now that its user is done
     /// with it; takes from the socket what has arrived of the body.
     pub(crate) fn is_reusable(&mut self) -> bool {
-        let Some(message) = self.exchange.message else {
-            return false;
-        };
-        // What a failed write left out of the request, the peer would read in the next.
-        if self.exchange.upload_failed.is_some() {
-            return false;
-        }
-        if !message.keep_alive || !self.ends_within_reach() {
-            return false;
-        }
-        // One more chance for a request that the server answered before its end.
-        if !self.exchange.upload.is_done() {
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            let written = self.exchange.upload.poll(&mut cx, &mut self.stream);
-            if !matches!(written, Poll::Ready(Ok(()))) {
-                return false;
-            }
-        }
-        if !self.received.is_empty() {
-            return false;
-        }
-        if self.received.capacity() > IDLE_BUFFER {
-            self.received = BytesMut::new();
-        }
-        true
+        let keep_alive = self
+            .exchange
+            .message
+            .is_some_and(|message| message.keep_alive);
+        keep_alive
+            && self.exchange.upload.is_done()
+            && self.ends_within_reach()
+            && self.received.is_empty()
     }
 
     /// Reads the rest of the body as far as it is here and short.
@@ -315,9 +352,15 @@ impl Link {
         }
     }
 
-    /// Frees what the exchange held beyond its end.
-    pub(crate) fn forget_exchange(&mut self) {
-        self.exchange.upload.abandon();
+    /// Frees what an idle connection need not hold.
+    pub(crate) fn rest(&mut self) {
+        self.user.rests();
+        for buffer in [&mut self.received, &mut self.head] {
+            // A buffer's capacity is what is left of its block.
+            if buffer.try_reclaim(IDLE_BUFFER + 1) {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Writes on, if there is anything to write; what the peer says goes on meanwhile.
@@ -378,8 +421,8 @@ impl Link {
     }
 
     fn disconnected(&mut self) -> ExchangeError {
-        match self.exchange.upload_failed.take() {
-            Some(error) => ExchangeError::Write(error),
+        match self.unsent() {
+            Some(error) => error,
             None => {
                 let partial = self.received.split();
                 ExchangeError::Disconnected {
@@ -390,10 +433,18 @@ impl Link {
     }
 
     fn failed(&mut self, error: io::Error) -> ExchangeError {
-        match self.exchange.upload_failed.take() {
-            Some(error) => ExchangeError::Write(error),
-            None => ExchangeError::Read(error),
-        }
+        self.unsent().unwrap_or(ExchangeError::Read(error))
+    }
+
+    /// The error that the request could not be written for, if there was one.
+    fn unsent(&mut self) -> Option<ExchangeError> {
+        let error = self.exchange.upload_failed.take()?;
+        let in_body = self.exchange.upload.has_body();
+        Some(if in_body {
+            ExchangeError::WriteBody(error)
+        } else {
+            ExchangeError::Write(error)
+        })
     }
 }
 
@@ -403,5 +454,5 @@ fn current_runtime() -> Option<runtime::Id> {
 
 /// An error of the connection inside the body, which is then incomplete.
 fn broken(error: io::Error) -> ExchangeError {
-    ExchangeError::Payload(PayloadError::Io(std::sync::Arc::new(error)))
+    ExchangeError::Payload(PayloadError::Io(Arc::new(error)))
 }

@@ -75,7 +75,7 @@ pub enum ConnectionError {
     #[error("server disconnected: {attempt}")]
     Disconnected {
         /// What had come of the head.
-        partial: Box<[u8]>,
+        partial: PartialHead,
         /// Where the request was going.
         attempt: Box<Attempt>,
     },
@@ -115,6 +115,30 @@ pub enum ConnectionError {
         /// Where the request was going.
         attempt: Box<Attempt>,
     },
+}
+
+/// What had come of a response head; `Debug` hides it, since it may hold cookies.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PartialHead(Box<[u8]>);
+
+impl From<&[u8]> for PartialHead {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl std::ops::Deref for PartialHead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PartialHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 impl ConnectionError {
@@ -171,7 +195,13 @@ impl ConnectionError {
     /// Tells whether the same request may be sent again whatever its method: no byte of
     /// it had left, and trying again can help.
     pub fn is_retryable(&self) -> bool {
-        !self.attempt().sent && !matches!(self, Self::Source { .. } | Self::Closed { .. })
+        use ConnectErrorKind::{Certificate, Fingerprint, Tls};
+        let hopeless = match self {
+            Self::Source { .. } | Self::Closed { .. } => true,
+            Self::Connect(error) => matches!(error.kind(), Tls | Certificate | Fingerprint { .. }),
+            _ => false,
+        };
+        !hopeless && !self.attempt().sent
     }
 
     /// Returns the name of the aiohttp class that stands for it.

@@ -9,6 +9,7 @@ use aio_core::{Body, BoxError, HttpError, PayloadError};
 use bytes::{Bytes, BytesMut};
 
 use crate::connection::Connection;
+use crate::error::PartialHead;
 use crate::timer::Timer;
 use crate::upload::UploadFraming;
 
@@ -48,12 +49,14 @@ pub enum ExchangeError {
     /// The peer closed before the head was whole.
     Disconnected {
         /// What had come of the head, at most 4 KiB.
-        partial: Box<[u8]>,
+        partial: PartialHead,
     },
     /// Receiving failed before the head was whole.
     Read(io::Error),
-    /// Sending failed, and no response came.
+    /// Sending failed, and no response came: a request without a body.
     Write(io::Error),
+    /// The same: a request with a body.
+    WriteBody(io::Error),
     /// The request's body could not be read from its source.
     Source(BoxError),
     /// The exchange is over, or its connector is closed.
@@ -147,7 +150,8 @@ impl Exchange {
         Poll::Ready(head)
     }
 
-    /// Takes what has already arrived of the body; [`BodyEvent::More`] is not its end.
+    /// Takes what has already arrived of the body; [`BodyEvent::More`] is not its end, and
+    /// [`BodyEvent::End`] not yet that of the exchange while the request is not out.
     ///
     /// # Errors
     /// If the framing is malformed. The connection is then closed.
@@ -185,10 +189,9 @@ impl Exchange {
             return Poll::Ready(Ok(0));
         }
         let read = ready!(self.open()?.link_mut().poll_body_into(cx, target));
-        let ended = self.remaining() == Some(0);
         match &read {
             Err(_) => self.close(),
-            Ok(_) if ended => self.release(),
+            Ok(_) if self.has_ended() => self.release(),
             Ok(_) => {}
         }
         Poll::Ready(read)
@@ -213,6 +216,12 @@ impl Exchange {
         self.connection.take()
     }
 
+    fn has_ended(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_none_or(|connection| connection.link().has_ended())
+    }
+
     fn open(&mut self) -> Result<&mut Connection, ExchangeError> {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.close();
@@ -227,8 +236,7 @@ impl Exchange {
     ) -> Result<BodyEvent, ExchangeError> {
         match &event {
             Err(_) => self.close(),
-            Ok(BodyEvent::End) => self.release(),
-            Ok(_) if self.remaining() == Some(0) => self.release(),
+            Ok(_) if self.has_ended() => self.release(),
             Ok(_) => {}
         }
         event

@@ -23,7 +23,9 @@ mod upload;
 
 pub use self::connection::Connection;
 pub use self::dns::{BoxFuture, Resolver, SystemResolver};
-pub use self::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
+pub use self::error::{
+    Attempt, ConnectError, ConnectErrorKind, ConnectionError, PartialHead, Phase,
+};
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};

@@ -185,11 +185,12 @@ impl TcpConnector {
             });
         }
         request.observe(ConnectEvent::CreateEnd);
-        Ok(Connection::new(Box::new(Link::new(stream)), slot))
+        let link = Box::new(Link::new(stream, slot.user()));
+        Ok(Connection::new(link, slot))
     }
 
-    /// Closes idle connections, sends those who wait away with an error, and closes each
-    /// connection in use as soon as it is next touched. Calling it again does nothing.
+    /// Closes idle connections, sends those who wait away with an error, and fails what
+    /// is under way on connections in use. Calling it again does nothing.
     pub fn close(&self) {
         self.shared.pool.close();
     }

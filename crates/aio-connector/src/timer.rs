@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use tokio::task::coop;
 use tokio::time::Sleep;
 
 /// A sleep that is set only when it must ring earlier than it already would.
@@ -33,7 +34,10 @@ impl Timer {
         }
         loop {
             if sleep.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
+                // Without budget it is pending whatever the time: a task that always has
+                // something to do must come to its deadline all the same.
+                let late = !coop::has_budget_remaining() && now() >= deadline.into_std();
+                return if late { Poll::Ready(()) } else { Poll::Pending };
             }
             if sleep.deadline() >= deadline {
                 return Poll::Ready(());

@@ -19,6 +19,10 @@ const GATHER: usize = 512 * 1024;
 /// Most slices in one write; a chunk takes two, its size line and its data.
 const SLICES: usize = 18;
 
+/// Most writes of one turn. Then others get theirs: what the peer says meanwhile, the
+/// deadlines, and other tasks.
+const WRITES: usize = 16;
+
 /// What is still to be written of a request.
 #[derive(Default)]
 pub(crate) struct Upload {
@@ -30,6 +34,7 @@ pub(crate) struct Upload {
     written: u64,
     /// All was written and flushed.
     done: bool,
+    has_body: bool,
 }
 
 struct Source {
@@ -74,7 +79,7 @@ impl Upload {
         self.queue.clear();
         self.queue.push_back(head);
         (self.source, self.failed) = (None, None);
-        (self.written, self.done) = (0, false);
+        (self.written, self.done, self.has_body) = (0, false, !body.is_none());
         match body.into_kind() {
             BodyKind::None => {
                 // REQ-50: a chunked request without data still ends its body.
@@ -112,6 +117,10 @@ impl Upload {
         self.done
     }
 
+    pub(crate) fn has_body(&self) -> bool {
+        self.has_body
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
@@ -128,7 +137,10 @@ impl Upload {
         cx: &mut Context<'_>,
         stream: &mut Stream,
     ) -> Poll<Result<(), UploadError>> {
-        while !self.done {
+        for _ in 0..WRITES {
+            if self.done {
+                return Poll::Ready(Ok(()));
+            }
             let starved = self.fill(cx);
             if self.queue.is_empty() {
                 if starved {
@@ -141,7 +153,7 @@ impl Upload {
                 }
                 ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
                 self.done = true;
-                break;
+                continue;
             }
             let written = ready!(self.write(cx, stream)).map_err(UploadError::Io)?;
             if written == 0 {
@@ -150,7 +162,8 @@ impl Upload {
             self.written += written as u64;
             self.consume(written);
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Queues what the source has ready; tells whether it has more, but not yet.

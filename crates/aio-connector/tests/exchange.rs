@@ -213,6 +213,24 @@ async fn an_early_response_is_read_while_the_upload_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upload_goes_on_behind_an_early_response_that_does_not_refuse_it() {
+    let (near, mut far) = duplex(PIPE);
+    let upload = pieces(["abc", "de"], false);
+    let mut exchange = start(near, &Method::POST, upload, UploadFraming::Chunked);
+    let response = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok";
+    far.write_all(response).await.expect("open");
+    assert!(head(&mut exchange).await.is_ok());
+    assert_eq!(body(&mut exchange).await.expect("a body").0, b"ok");
+    assert!(exchange.is_sent());
+    let mut sent = String::new();
+    far.read_to_string(&mut sent).await.expect("closed");
+    assert!(
+        sent.ends_with("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+        "{sent:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_source_fails_the_exchange() {
     let (near, _far) = duplex(PIPE);
     let failing = Pieces {
@@ -392,7 +410,7 @@ async fn a_response_outlives_a_failed_write() {
     let mut exchange = start(recorder(b""), &Method::POST, upload, framing);
     let error = head(&mut exchange).await.expect_err("no response");
     assert!(
-        matches!(&error, ExchangeError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe),
+        matches!(&error, ExchangeError::WriteBody(error) if error.kind() == io::ErrorKind::BrokenPipe),
         "{error:?}"
     );
 }

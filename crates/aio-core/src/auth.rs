@@ -156,9 +156,8 @@ impl BasicAuth {
 
 impl fmt::Debug for BasicAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BasicAuth")
-            .field("login", &self.login)
-            .finish_non_exhaustive()
+        // A login may be a key by itself.
+        f.debug_struct("BasicAuth").finish_non_exhaustive()
     }
 }
 
@@ -205,8 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_password() {
+    fn debug_hides_the_credentials() {
         let text = format!("{:?}", BasicAuth::new("ada", "s3cret"));
-        assert!(text.contains("ada") && !text.contains("s3cret"), "{text}");
+        assert!(!text.contains("ada") && !text.contains("s3cret"), "{text}");
     }
 }

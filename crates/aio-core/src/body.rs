@@ -1,5 +1,6 @@
 //! What a request sends behind its head.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -28,7 +29,7 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>
 /// ```
 pub struct Body {
     kind: BodyKind,
-    content_type: Option<&'static str>,
+    content_type: Option<Cow<'static, str>>,
 }
 
 /// How a [`Body`] gives its bytes.
@@ -56,10 +57,10 @@ impl Body {
     }
 
     /// Makes a body of bytes with a content type of its own.
-    pub fn typed(bytes: impl Into<Bytes>, content_type: &'static str) -> Self {
+    pub fn typed(bytes: impl Into<Bytes>, content_type: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind: BodyKind::Bytes(bytes.into()),
-            content_type: Some(content_type),
+            content_type: Some(content_type.into()),
         }
     }
 
@@ -80,7 +81,7 @@ impl Body {
                 }),
                 length: None,
             },
-            content_type: Some(OCTETS),
+            content_type: Some(OCTETS.into()),
         }
     }
 
@@ -123,8 +124,8 @@ impl Body {
     }
 
     /// Returns the content type that is sent when the request names none.
-    pub fn content_type(&self) -> Option<&'static str> {
-        self.content_type
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
     }
 
     /// Makes another body with the same bytes, unless they come from a stream.
@@ -136,7 +137,7 @@ impl Body {
         };
         Some(Self {
             kind,
-            content_type: self.content_type,
+            content_type: self.content_type.clone(),
         })
     }
 

@@ -72,13 +72,10 @@ impl fmt::Display for UrlErrorKind {
 /// `@`: where the userinfo of such a text ends, nobody can tell.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = match url.find("//") {
-        Some(at) => url.split_at(at + 2),
-        None => ("", url),
+        Some(at) if !url.get(..at).unwrap_or_default().contains('@') => url.split_at(at + 2),
+        _ => ("", url),
     };
-    let rest = match rest.rsplit_once('@') {
-        Some((_, host)) if !scheme.is_empty() => host,
-        _ => rest,
-    };
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
     let tail = if end < rest.len() { "?…" } else { "" };
     format!("{scheme}{}{tail}", rest.get(..end).unwrap_or_default())
@@ -256,7 +253,8 @@ mod tests {
         check("http://user:s3cret/w@a/b", "http://a/b");
         check("http://user:s3?ret#w@a/b", "http://a/b");
         check("http://a/b?token=1#x", "http://a/b?…");
-        check("mailto:a@b", "mailto:a@b");
+        check("ada:s3cret@a/b", "a/b");
+        check("http:/ada:s3cret@a//b", "a//b");
         check("", "");
     }
 }

@@ -398,12 +398,13 @@ impl fmt::Debug for HeaderRef<'_> {
     }
 }
 
-/// Fields whose values no `Debug` shows.
-const SECRET: [&str; 4] = [
+/// Fields whose values no `Debug` shows; a location may have userinfo.
+const SECRET: [&str; 5] = [
     "authorization",
     "proxy-authorization",
     "cookie",
     "set-cookie",
+    "location",
 ];
 
 impl fmt::Debug for Headers {

@@ -51,7 +51,10 @@ impl ContentType {
     /// Says whether this is JSON: `application/json` and what begins so, or `…/…+json`.
     pub fn is_json(&self) -> bool {
         self.essence.starts_with("application/json")
-            || self.essence.ends_with("+json")
+            || self
+                .essence
+                .strip_suffix("+json")
+                .is_some_and(|name| !name.ends_with('/'))
             || self.is_json_by_prefix()
     }
 
@@ -62,7 +65,7 @@ impl ContentType {
     pub fn is_expected(&self, expected: &str) -> bool {
         match expected {
             "application/json" => self.is_json(),
-            other => self.essence.contains(&*other.to_ascii_lowercase()),
+            other => self.essence.contains(other),
         }
     }
 
@@ -92,11 +95,7 @@ impl Default for ContentType {
 fn essence_of(text: &str) -> Cow<'static, str> {
     let essence = text.trim().to_lowercase();
     match essence.split_once('/') {
-        Some((kind, subtype))
-            if !kind.is_empty() && !subtype.is_empty() && !subtype.contains('/') =>
-        {
-            Cow::Owned(essence)
-        }
+        Some((_, subtype)) if !subtype.contains('/') => Cow::Owned(essence),
         _ => Cow::Borrowed(OCTET_STREAM),
     }
 }
@@ -190,16 +189,18 @@ mod tests {
         );
     }
 
-    // Expected values are those of aiohttp 3.14.5 on Python 3, empty parts aside.
+    // Expected values are those of aiohttp 3.14.5 on Python 3.
     #[test]
     fn essence_is_lower_case_or_octet_stream() {
         check("text/HTML", "text/html", None);
         check("  application/xml ;a=b", "application/xml", None);
         check("text/html, x", "text/html, x", None);
         check("text/plain charset=utf-8", "text/plain charset=utf-8", None);
-        for odd in ["", "text", "nonsense", "text/html/x", "*", "/", "a/", "/b"] {
+        for odd in ["", "text", "nonsense", "text/html/x", "*"] {
             check(odd, OCTET_STREAM, None);
         }
+        check("/b", "/b", None);
+        check("a/", "a/", None);
         check("; charset=utf-8", OCTET_STREAM, Some("utf-8"));
     }
 

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use aio_core::http1::{Exchanged, Limits};
+use http::Method;
 
 use self::check_response::{End, NARROW, check};
 
@@ -29,10 +30,10 @@ fn a_million_mutated_responses_do_no_harm() {
         } else {
             Limits::default()
         };
-        let exchanged = Exchanged {
-            head: random.one_in(16),
-            read_until_eof: !random.one_in(16),
-        };
+        let mut exchanged = Exchanged::of(&Method::GET);
+        exchanged.head = random.one_in(16);
+        exchanged.connect = random.one_in(16);
+        exchanged.read_until_eof = !random.one_in(16);
         let longest = if random.one_in(8) { 8 } else { 200 };
         let most = 1 + random.below(longest);
         let checked = catch_unwind(AssertUnwindSafe(|| {
@@ -65,10 +66,7 @@ fn a_head_just_within_its_limits_is_held_and_read() {
                 input.extend_from_slice(&b" \r\n".repeat(fold * limits.max_field_size));
             }
             for most in [1, 7, 4096] {
-                let exchanged = Exchanged {
-                    head: false,
-                    read_until_eof: true,
-                };
+                let exchanged = Exchanged::of(&Method::GET);
                 check(&input, limits, exchanged, || most);
             }
         }

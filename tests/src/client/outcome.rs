@@ -50,7 +50,12 @@ pub(super) fn error_out(error: &ClientError) -> Value {
             shown.insert("status".into(), json!(error.status));
             // The wording of the parser is its own affair.
             if error.kind != ResponseErrorKind::Malformed {
-                shown.insert("message".into(), json!(error.message));
+                let reason = error.head.as_ref().map(ResponseHead::raw_reason);
+                let message = match reason.filter(|_| error.kind == ResponseErrorKind::Status) {
+                    Some(reason) => str_out(reason),
+                    None => json!(error.message),
+                };
+                shown.insert("message".into(), message);
             }
             if !error.history.is_empty() {
                 shown.insert("history".into(), history_out(&error.history));

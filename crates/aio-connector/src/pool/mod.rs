@@ -5,7 +5,7 @@ mod slots;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -24,6 +24,30 @@ type Key = Arc<ConnectionKey>;
 pub(crate) struct Pool {
     slots: Mutex<Slots<Key, Box<Link>>>,
     closed: AtomicBool,
+    /// Who is to be told when the pool is closed: whoever uses a connection then.
+    users: Mutex<Vec<Weak<User>>>,
+}
+
+/// Whoever uses a connection, to be woken when its pool is closed.
+#[derive(Debug, Default)]
+pub(crate) struct User(Mutex<Option<Waker>>);
+
+impl User {
+    /// Has `waker` woken instead of the one before.
+    pub(crate) fn is_waiting(&self, waker: &Waker) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
+            let before = kept.replace(waker.clone());
+            drop(kept);
+            drop(before);
+        }
+    }
+
+    /// Forgets the waker: the connection is in nobody's use.
+    pub(crate) fn rests(&self) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(before);
+    }
 }
 
 /// What the pool has for a request.
@@ -76,6 +100,13 @@ impl Slot {
         &self.pool
     }
 
+    /// Makes the user of the connection that is opened for this slot.
+    pub(crate) fn user(&self) -> Arc<User> {
+        let user = Arc::default();
+        self.pool.enter(&user);
+        user
+    }
+
     /// Gives a connection that can be used again back together with its slot; it is kept
     /// for at most `hint`.
     pub(crate) fn give_back(mut self, link: Box<Link>, hint: Option<Duration>) {
@@ -100,6 +131,7 @@ impl Pool {
         Arc::new(Self {
             slots: Mutex::new(Slots::new(bounds)),
             closed: AtomicBool::new(false),
+            users: Mutex::default(),
         })
     }
 
@@ -115,6 +147,25 @@ impl Pool {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.with_slots(Slots::close);
+        let users = std::mem::take(&mut *self.users());
+        for user in users.iter().filter_map(Weak::upgrade) {
+            let waker = user.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Enters the user of a new connection.
+    fn enter(&self, user: &Arc<User>) {
+        let mut users = self.users();
+        // Now and then those of closed connections are cleared away.
+        if users.len() == users.capacity() {
+            users.retain(|user| user.strong_count() > 0);
+        }
+        users.push(Arc::downgrade(user));
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<Weak<User>>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -167,7 +218,8 @@ impl Future for Acquire<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired> {
         let (pool, url) = (self.pool, self.url);
         if let Some((key, ticket)) = self.ticket.take() {
-            let grant = pool.lock().collect(&key, ticket, cx.waker());
+            let grant =
+                pool.with_slots(|slots, effects| slots.collect(&key, ticket, cx.waker(), effects));
             return Poll::Ready(match grant {
                 None => {
                     self.ticket = Some((key, ticket));

@@ -21,7 +21,7 @@ pub(crate) struct Slots<K, C> {
     idle: usize,
     waiting: usize,
     next_ticket: u64,
-    granted: FxHashMap<u64, Grant<C>>,
+    granted: FxHashMap<u64, (K, Grant<C>)>,
     closed: bool,
 }
 
@@ -79,10 +79,12 @@ pub(crate) enum Grant<C> {
     Closed,
 }
 
-/// What is to be woken and dropped once the lock is free.
+/// What is to be woken and dropped once the lock is free: a waker that is dropped may
+/// drop a task, and that a connection of this same pool.
 #[derive(Debug)]
 pub(crate) struct Effects<C> {
     pub(crate) wake: Vec<Waker>,
+    pub(crate) wakers: Vec<Waker>,
     pub(crate) dropped: Vec<C>,
 }
 
@@ -90,6 +92,7 @@ impl<C> Default for Effects<C> {
     fn default() -> Self {
         Self {
             wake: Vec::new(),
+            wakers: Vec::new(),
             dropped: Vec::new(),
         }
     }
@@ -98,7 +101,7 @@ impl<C> Default for Effects<C> {
 impl<C> Effects<C> {
     /// Drops and wakes.
     pub(crate) fn carry_out(self) {
-        drop(self.dropped);
+        drop((self.dropped, self.wakers));
         self.wake.into_iter().for_each(Waker::wake);
     }
 }
@@ -181,23 +184,31 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
 
     /// Looks whether the holder of `ticket` was handed something; else `waker` is told
     /// when it is.
-    pub(crate) fn collect(&mut self, key: &K, ticket: u64, waker: &Waker) -> Option<Grant<C>> {
-        if let Some(grant) = self.granted.remove(&ticket) {
+    pub(crate) fn collect(
+        &mut self,
+        key: &K,
+        ticket: u64,
+        waker: &Waker,
+        effects: &mut Effects<C>,
+    ) -> Option<Grant<C>> {
+        if let Some((_, grant)) = self.granted.remove(&ticket) {
             return Some(grant);
         }
         let waiters = &mut self.origins.get_mut(key)?.waiters;
         let at = waiters
             .binary_search_by_key(&ticket, |waiter| waiter.ticket)
             .ok()?;
-        if let Some(waiter) = waiters.get_mut(at) {
-            waiter.waker.clone_from(waker);
+        let waiter = waiters.get_mut(at)?;
+        if !waiter.waker.will_wake(waker) {
+            let before = std::mem::replace(&mut waiter.waker, waker.clone());
+            effects.wakers.push(before);
         }
         None
     }
 
     /// Gives up a ticket; what its holder was handed goes on to the next.
     pub(crate) fn cancel(&mut self, key: &K, ticket: u64, now: Instant, effects: &mut Effects<C>) {
-        match self.granted.remove(&ticket) {
+        match self.granted.remove(&ticket).map(|(_, grant)| grant) {
             Some(Grant::Reuse(connection, keepalive)) => {
                 self.give_back(key, connection, now, keepalive, effects);
             }
@@ -207,7 +218,9 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
                 if let Some(origin) = self.origins.get_mut(key)
                     && let Ok(at) = origin.waiters.binary_search_by_key(&ticket, |w| w.ticket)
                 {
-                    origin.waiters.remove(at);
+                    effects
+                        .wakers
+                        .extend(origin.waiters.remove(at).map(|waiter| waiter.waker));
                     self.waiting -= 1;
                     self.forget_unused(key);
                 }
@@ -231,20 +244,22 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             effects.dropped.push(connection);
             return self.vacate(key, effects);
         }
-        let starved = self.open >= self.bounds.limit && self.longest_waiter().is_some();
         let Some(origin) = self.origins.get_mut(key) else {
             effects.dropped.push(connection);
-            return;
+            return self.vacate(key, effects);
         };
         if let Some(waiter) = origin.waiters.pop_front() {
             self.waiting -= 1;
-            self.granted
-                .insert(waiter.ticket, Grant::Reuse(connection, keepalive));
+            let grant = Grant::Reuse(connection, keepalive);
+            self.granted.insert(waiter.ticket, (key.clone(), grant));
             effects.wake.push(waiter.waker);
-        } else if starved {
+            return;
+        }
+        let full = self.open >= self.bounds.limit;
+        if full && self.waiting > 0 && self.longest_waiter().is_some() {
             effects.dropped.push(connection);
             self.vacate(key, effects);
-        } else {
+        } else if let Some(origin) = self.origins.get_mut(key) {
             let limits = [self.bounds.keepalive, keepalive].into_iter().flatten();
             let expires = limits.min().and_then(|limit| now.checked_add(limit));
             origin.idle.push_back(Idle {
@@ -266,11 +281,25 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         self.forget_unused(key);
     }
 
-    /// Closes the idle connections and sends all waiters away; what is in use is closed
-    /// as it comes back.
+    /// Closes the idle connections and sends all away who wait or have not yet collected
+    /// what they were handed; what is in use is closed as it comes back.
     pub(crate) fn close(&mut self, effects: &mut Effects<C>) {
         self.closed = true;
-        for origin in self.origins.values_mut() {
+        for (key, grant) in self.granted.values_mut() {
+            let freed = match std::mem::replace(grant, Grant::Closed) {
+                Grant::Reuse(connection, _) => {
+                    effects.dropped.push(connection);
+                    true
+                }
+                Grant::Dial => true,
+                Grant::Closed => false,
+            };
+            if freed && let Some(origin) = self.origins.get_mut(key) {
+                self.open -= 1;
+                origin.open -= 1;
+            }
+        }
+        for (key, origin) in &mut self.origins {
             for idle in origin.idle.drain(..) {
                 self.idle -= 1;
                 self.open -= 1;
@@ -279,7 +308,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             }
             for waiter in origin.waiters.drain(..) {
                 self.waiting -= 1;
-                self.granted.insert(waiter.ticket, Grant::Closed);
+                self.granted
+                    .insert(waiter.ticket, (key.clone(), Grant::Closed));
                 effects.wake.push(waiter.waker);
             }
         }
@@ -343,7 +373,7 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             let Some(index) = self.longest_waiter() else {
                 return;
             };
-            let Some((_, origin)) = self.origins.get_index_mut(index) else {
+            let Some((key, origin)) = self.origins.get_index_mut(index) else {
                 return;
             };
             let Some(waiter) = origin.waiters.pop_front() else {
@@ -352,7 +382,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             origin.open += 1;
             self.open += 1;
             self.waiting -= 1;
-            self.granted.insert(waiter.ticket, Grant::Dial);
+            self.granted
+                .insert(waiter.ticket, (key.clone(), Grant::Dial));
             effects.wake.push(waiter.waker);
         }
     }
@@ -422,7 +453,8 @@ mod tests {
         }
 
         fn collect(&mut self, key: &'static str, ticket: u64) -> Option<Grant<u32>> {
-            self.slots.collect(&key, ticket, Waker::noop())
+            self.slots
+                .collect(&key, ticket, Waker::noop(), &mut self.effects)
         }
 
         fn dropped(&mut self) -> Vec<u32> {

@@ -161,7 +161,7 @@ fn inflate(
 ) -> Result<Stop, Corrupt> {
     while budget > 0 {
         let start = output.len();
-        // Room that is there already costs nothing, and each step copies the window.
+        // Room that is there need not be made, and each step copies the window.
         let spare = output.capacity() - start;
         let step = budget.min(step_for(input.len()).max(spare));
         output.resize(start + step, 0);

@@ -229,6 +229,8 @@ mod tests {
             "1\rx",
             "10000000000000000",
             ";x",
+            "1 0",
+            "1\tx",
         ] {
             check_bad(&format!("{size}\r\nab\r\n0\r\n\r\n"), "invalid chunk size");
         }

@@ -15,6 +15,7 @@ pub(super) struct ChunkedDecoder {
     extensions: usize,
     /// Header fields and trailers so far.
     fields: usize,
+    trailers: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,11 @@ enum State {
         size: u64,
         digits: usize,
     },
-    /// Behind the digits, up to the line end.
+    /// Behind blanks that follow the digits.
+    Blank {
+        size: u64,
+    },
+    /// Behind a semicolon, up to the line end.
     Extension {
         size: u64,
     },
@@ -61,6 +66,7 @@ impl ChunkedDecoder {
             limits,
             extensions: 0,
             fields,
+            trailers: 0,
         }
     }
 
@@ -95,7 +101,10 @@ impl ChunkedDecoder {
                         _ => return Err(PayloadError::BadChunkEnd),
                     }
                 }
-                State::Size { .. } | State::Extension { .. } | State::SizeEnd { .. } => {
+                State::Size { .. }
+                | State::Blank { .. }
+                | State::Extension { .. }
+                | State::SizeEnd { .. } => {
                     let Some(&byte) = received.first() else {
                         return Ok(Chunk::More);
                     };
@@ -142,10 +151,15 @@ impl ChunkedDecoder {
                 }
             }
             (State::Size { digits: 0, .. }, _) => return Err(PayloadError::BadChunkSize),
-            (State::Size { size, .. } | State::Extension { size }, b'\r') => {
-                State::SizeEnd { size }
+            (
+                State::Size { size, .. } | State::Blank { size } | State::Extension { size },
+                b'\r',
+            ) => State::SizeEnd { size },
+            (State::Size { size, .. } | State::Blank { size }, b' ' | b'\t') => {
+                self.count_extension()?;
+                State::Blank { size }
             }
-            (State::Size { size, .. }, b';' | b' ' | b'\t') => {
+            (State::Size { size, .. } | State::Blank { size }, b';') => {
                 self.count_extension()?;
                 State::Extension { size }
             }
@@ -191,6 +205,15 @@ impl ChunkedDecoder {
                 self.state = State::Done;
                 return Ok(Chunk::Last);
             }
+            if self.trailers > 0
+                && line
+                    .first()
+                    .is_some_and(|first| matches!(first, b' ' | b'\t'))
+            {
+                // A folded line; the trailers are dropped anyhow.
+                continue;
+            }
+            self.trailers += 1;
             self.fields += 1;
             let limit = self.limits.max_headers;
             if self.fields > limit {

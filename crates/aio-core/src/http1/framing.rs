@@ -20,6 +20,7 @@ pub enum Framing {
 
 /// What follows from a response head for its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// Where the body ends.
     pub framing: Framing,
@@ -31,12 +32,15 @@ pub struct Message {
 
 /// What a response needs to know of the request it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Exchanged {
     /// The request was HEAD: its response has no body whatever it says.
     pub head: bool,
     /// Whether a body without length or chunking runs until the peer closes; else there
     /// is none. aiohttp's `read_until_eof`, default true.
     pub read_until_eof: bool,
+    /// The request was CONNECT: a 2xx to it makes the connection a tunnel.
+    pub connect: bool,
 }
 
 impl Exchanged {
@@ -45,6 +49,7 @@ impl Exchanged {
         Self {
             head: method == Method::HEAD,
             read_until_eof: true,
+            connect: method == Method::CONNECT,
         }
     }
 }
@@ -77,7 +82,6 @@ impl Head {
                     for token in tokens(value) {
                         close |= token.eq_ignore_ascii_case(b"close");
                         keep |= token.eq_ignore_ascii_case(b"keep-alive");
-                        upgrade |= token.eq_ignore_ascii_case(b"upgrade");
                     }
                 }
                 16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
@@ -91,8 +95,10 @@ impl Head {
         if length.is_some() && coding.is_some() {
             return Err(HttpError::Framing(FramingError::LengthAndCoding));
         }
+        // RFC 9110 §9.3.6: its length fields mean nothing.
+        let tunnel = request.connect && self.status.is_success();
         let framing = match (length, coding) {
-            _ if request.head || has_no_body(self.status) => Framing::None,
+            _ if tunnel || request.head || has_no_body(self.status) => Framing::None,
             (_, Some(Coding { chunked: true, .. })) => Framing::Chunked,
             (Some(0), _) => Framing::None,
             (Some(length), _) => Framing::Length(length),
@@ -106,8 +112,13 @@ impl Head {
                 || has_no_body(self.status));
         // RFC 9112 §6.1: chunked from an HTTP/1.0 server is not to be trusted further.
         let trusted = self.version == Version::HTTP_11 || coding.is_none();
+        // RFC 9110 §8.6, RFC 9112 §6.1: such a response must not announce a body; if one
+        // comes all the same, it must not answer the next request.
+        let announced = length.is_some_and(|length| length > 0) || coding.is_some();
+        close |= announced && has_no_body(self.status) && self.status != StatusCode::NOT_MODIFIED;
+        close |= coding.is_some() && self.status == StatusCode::NOT_MODIFIED;
         // What follows such a response is no HTTP any more.
-        close |= upgrade && self.status == StatusCode::SWITCHING_PROTOCOLS;
+        close |= tunnel || (upgrade && self.status == StatusCode::SWITCHING_PROTOCOLS);
         let wanted = if self.version == Version::HTTP_11 {
             !close
         } else {
@@ -149,7 +160,7 @@ impl Coding {
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
         .split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
+        .map(super::response::trim)
         .filter(|token| !token.is_empty())
 }
 
@@ -168,8 +179,14 @@ fn parse_length(value: &[u8]) -> Result<u64, HttpError> {
 fn parse_timeout(value: &[u8]) -> Option<u32> {
     tokens(value)
         .filter_map(|token| str::from_utf8(token).ok()?.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))
-        .and_then(|(_, seconds)| seconds.trim().parse().ok())
+        .map(|(name, seconds)| {
+            (
+                name.trim_matches([' ', '\t']),
+                seconds.trim_matches([' ', '\t']),
+            )
+        })
+        .find(|(name, _)| name.eq_ignore_ascii_case("timeout"))
+        .and_then(|(_, seconds)| seconds.parse().ok())
         .filter(|&seconds| seconds > 0)
 }
 
@@ -237,11 +254,13 @@ mod tests {
             Framing::UntilEof,
             false,
         );
-        check("HTTP/1.1 204 No\r\nContent-Length: 5", Framing::None, true);
+        check("HTTP/1.1 204 No\r\nContent-Length: 5", Framing::None, false);
+        check("HTTP/1.1 204 No\r\nContent-Length: 0", Framing::None, true);
+        check("HTTP/1.1 304 No\r\nContent-Length: 5", Framing::None, true);
         check(
             "HTTP/1.1 304 No\r\nTransfer-Encoding: chunked",
             Framing::None,
-            true,
+            false,
         );
         check("HTTP/1.1 101 Sw", Framing::None, true);
     }
@@ -263,6 +282,7 @@ mod tests {
         let request = Exchanged {
             head: false,
             read_until_eof: false,
+            connect: false,
         };
         let got = message("HTTP/1.1 200 OK", request);
         assert_eq!(
@@ -276,12 +296,28 @@ mod tests {
         check(
             "HTTP/1.1 101 Sw\r\nConnection: Upgrade",
             Framing::None,
-            false,
+            true,
         );
         check(
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: upgrade",
             Framing::Length(1),
             true,
+        );
+    }
+
+    #[test]
+    fn a_tunnel_is_not_used_again() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 5";
+        let got = message(head, Exchanged::of(&Method::CONNECT));
+        assert_eq!(
+            got.map(|m| (m.framing, m.keep_alive)),
+            Ok((Framing::None, false))
+        );
+        let head = "HTTP/1.1 407 No\r\nContent-Length: 5";
+        let got = message(head, Exchanged::of(&Method::CONNECT));
+        assert_eq!(
+            got.map(|m| (m.framing, m.keep_alive)),
+            Ok((Framing::Length(5), true))
         );
     }
 

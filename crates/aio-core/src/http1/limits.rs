@@ -36,10 +36,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the most bytes that a head can have and still be accepted.
+    /// Returns the most bytes that a head can have and still be accepted: at most 4 GiB,
+    /// however high the bounds are.
     pub fn max_head_size(&self) -> usize {
         self.max_headers
             .saturating_mul(self.max_field_size)
             .saturating_add(self.max_line_size)
+            .min(u32::MAX as usize)
     }
 }

@@ -50,6 +50,8 @@ pub struct HeadParser {
     blank_lines: usize,
     status: Option<StatusLine>,
     fields: Vec<FieldRange>,
+    /// Where the value of the last field ends, blanks behind it counted in.
+    value_end: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +81,7 @@ impl HeadParser {
             blank_lines: 0,
             status: None,
             fields: Vec::new(),
+            value_end: 0,
         }
     }
 
@@ -106,16 +109,14 @@ impl HeadParser {
             let Some(end) = memchr(b'\n', unseen) else {
                 self.scanned = received.len();
                 // Its end may have come half.
-                let half = received
-                    .get(self.line..)
-                    .is_some_and(|line| line.ends_with(b"\r"));
-                self.check_line_end(self.scanned - usize::from(half))?;
+                let line = received.get(self.line..).unwrap_or_default();
+                self.check_line(line.strip_suffix(b"\r").unwrap_or(line))?;
                 return Ok(None);
             };
             let (start, next) = (self.line, self.scanned + end + 1);
             let line = received.get(start..next - 1).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            self.check_line_end(start + line.len())?;
+            self.check_line(line)?;
             (self.line, self.scanned) = (next, next);
             match (self.status, line.first()) {
                 (None, None) => {
@@ -142,49 +143,59 @@ impl HeadParser {
                         self.fields.reserve_exact(16.min(self.limits.max_headers));
                     }
                     self.fields.push(field(line, start, &self.limits)?);
+                    self.value_end = start + line.len();
                 }
             }
         }
     }
 
-    /// Refuses a line that reaches up to `end` or beyond: when it is longer than any line
-    /// within the limits, or the head is. What is refused does not depend on how the head
-    /// is cut up: the first byte too many tells the error.
-    fn check_line_end(&self, end: usize) -> Result<(), HttpError> {
+    /// Refuses a line, be it whole or its beginning, that is no HTTP or too long for its
+    /// kind or for the head. What is refused does not depend on how the head is cut up:
+    /// the first byte too many tells the error.
+    fn check_line(&self, line: &[u8]) -> Result<(), HttpError> {
         let Limits {
             max_line_size,
             max_field_size,
             max_headers,
             ..
         } = self.limits;
-        let (longest, error) = match self.status {
-            None => (
-                max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK),
+        let (length, limit, error) = if self.status.is_some() {
+            let error = HttpError::FieldTooLong {
+                limit: max_field_size,
+            };
+            (field_len(line), max_field_size, error)
+        } else {
+            let stray = line
+                .iter()
+                .zip(b"HTTP/")
+                .position(|(have, want)| have != want);
+            if let Some(stray) = stray {
+                // What is no HTTP need not come to an end.
+                let line = line.get(..=stray).unwrap_or_default();
+                return Err(HttpError::BadStatusLine(shown(line)));
+            }
+            let limit = max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK);
+            (
+                line.len(),
+                limit,
                 HttpError::LineTooLong {
                     limit: max_line_size,
                 },
-            ),
-            Some(_) => (
-                max_field_size.saturating_add(LINE_SLACK),
-                HttpError::FieldTooLong {
-                    limit: max_field_size,
-                },
-            ),
+            )
         };
-        let line_limit = self.line.saturating_add(longest);
+        let over_line = length.saturating_sub(limit);
         // CR and LF of the last line are held, too.
         let head_limit = self.limits.max_head_size().saturating_sub(2);
-        if end <= line_limit.min(head_limit) {
-            Ok(())
-        } else if line_limit <= head_limit {
-            Err(error)
-        } else {
-            Err(HttpError::TooManyHeaders { limit: max_headers })
+        let over_head = (self.line + line.len()).saturating_sub(head_limit);
+        match (over_line, over_head) {
+            (0, 0) => Ok(()),
+            (line, head) if line >= head => Err(error),
+            _ => Err(HttpError::TooManyHeaders { limit: max_headers }),
         }
     }
 
-    /// Joins a folded line to the field before it (RFC 9112 §5.2): the line end becomes
-    /// blanks in place, those between the two parts one, as llhttp has it.
+    /// Joins a folded line to the field before it (RFC 9112 §5.2), in place: the line end
+    /// goes, all blanks around it stay, as in aiohttp.
     fn fold(&mut self, received: &mut BytesMut, start: usize, end: usize) -> Result<(), HttpError> {
         let Some(field) = self.fields.last_mut() else {
             // RFC 9112 §2.2: such a line before the first field is consumed unprocessed.
@@ -192,28 +203,24 @@ impl HeadParser {
         };
         let line = received.get(start..end).unwrap_or_default();
         check_value(b"folded line", line)?;
-        let (blanks, more) = (leading_blanks(line), trim(line).len());
-        if more == 0 {
-            return Ok(());
-        }
-        let value_end = field.value as usize + field.value_len as usize;
-        let more_start = start + blanks;
-        // aiohttp's parser keeps the first blank of the folded line and drops the line end.
-        let joint = usize::from(field.value_len > 0);
-        if joint == 1 {
-            let blank = received.get(start).copied().unwrap_or(b' ');
-            if let Some(byte) = received.get_mut(value_end) {
-                *byte = blank;
+        if field.value_len == 0 {
+            field.value = (start + leading_blanks(line)) as u32;
+            field.value_len = trim(line).len() as u32;
+            self.value_end = end;
+        } else {
+            // Blanks at the end count once something follows them.
+            let content = leading_blanks(line) + trim(line).len();
+            if !trim(line).is_empty() {
+                field.value_len = (self.value_end + content) as u32 - field.value;
             }
+            received.copy_within(start..end, self.value_end);
+            self.value_end += end - start;
         }
-        received.copy_within(more_start..more_start + more, value_end + joint);
-        let value_len = field.value_len as usize + joint + more;
-        if field.name_len as usize + value_len > self.limits.max_field_size {
+        if field.name_len as usize + field.value_len as usize > self.limits.max_field_size {
             return Err(HttpError::FieldTooLong {
                 limit: self.limits.max_field_size,
             });
         }
-        field.value_len = value_len as u32;
         Ok(())
     }
 
@@ -280,7 +287,7 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
     }
     check_value(line, rest)?;
     let value = trim(rest);
-    if name_len + value.len() > limits.max_field_size {
+    if field_len(line) > limits.max_field_size {
         return Err(HttpError::FieldTooLong {
             limit: limits.max_field_size,
         });
@@ -291,6 +298,16 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
         value: (start + name_len + 1 + leading_blanks(rest)) as u32,
         value_len: value.len() as u32,
     })
+}
+
+/// The length of a field against its limit: the colon and blanks before the value aside.
+fn field_len(line: &[u8]) -> usize {
+    let Some((name, rest)) = memchr(b':', line).and_then(|colon| line.split_at_checked(colon))
+    else {
+        return line.len();
+    };
+    let rest = rest.get(1..).unwrap_or_default();
+    name.len() + rest.len() - leading_blanks(rest)
 }
 
 /// Refuses NUL and a bare carriage return, which other parsers take for line ends.
@@ -341,7 +358,7 @@ fn leading_blanks(line: &[u8]) -> usize {
 }
 
 /// Cuts spaces and tabs off both ends.
-fn trim(value: &[u8]) -> &[u8] {
+pub(super) fn trim(value: &[u8]) -> &[u8] {
     let value = value.get(leading_blanks(value)..).unwrap_or_default();
     let end = value
         .iter()

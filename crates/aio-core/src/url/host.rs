@@ -57,12 +57,12 @@ impl Authority {
     }
 }
 
-/// Turns the userinfo of a URL into credentials; empty ones are none.
+/// Turns the userinfo of a URL into credentials; `:` alone are empty ones, as in aiohttp.
 pub(super) fn credentials(userinfo: &str) -> Option<BasicAuth> {
-    let (login, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    if login.is_empty() && password.is_empty() {
+    if userinfo.is_empty() {
         return None;
     }
+    let (login, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     Some(BasicAuth::new(percent_decoded(login), percent_decoded(password)).widened())
 }
 

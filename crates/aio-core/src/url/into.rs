@@ -93,6 +93,10 @@ impl IntoUrl for &Uri {
     fn resolve(self, base: Option<&RequestUrl>) -> Result<RequestUrl, UrlError> {
         let text = self.to_string();
         match base {
+            // The type takes `//host/x` for a path; joined, it would leave the base.
+            Some(_) if parse::lacks_scheme(&text) => {
+                Err(UrlError::new(&text, UrlErrorKind::Malformed))
+            }
             Some(base) if self.host().is_none() => base.join_encoded(&text),
             _ => RequestUrl::encoded(&text),
         }

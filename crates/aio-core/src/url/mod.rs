@@ -443,8 +443,11 @@ impl Aside {
             aside.fragment = Some(fragment.to_owned());
             url.set_fragment(None);
         }
-        let password = url.password().unwrap_or_default();
-        aside.userinfo = host::credentials(&format!("{}:{password}", url.username()));
+        let userinfo = match url.password() {
+            Some(password) => format!("{}:{password}", url.username()),
+            None => url.username().to_owned(),
+        };
+        aside.userinfo = host::credentials(&userinfo);
         // Both fail only without a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -483,7 +486,9 @@ impl fmt::Display for RequestUrl {
 
 impl fmt::Debug for RequestUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RequestUrl").field(&self.as_str()).finish()
+        f.debug_tuple("RequestUrl")
+            .field(&self.without_query())
+            .finish()
     }
 }
 

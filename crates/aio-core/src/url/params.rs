@@ -1,6 +1,7 @@
 //! Parameters for a query.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use crate::multidict::MultiDict;
 use crate::url::quote::{Part, quote};
@@ -18,10 +19,10 @@ use crate::url::quote::{Part, quote};
 /// assert_eq!(url.with_params(&text).target(), "/?a=b+c&d=%2520");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Params(Kind);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Pairs(Vec<(String, String)>),
     Raw(String),
@@ -97,6 +98,19 @@ impl Params {
             quote(out, key, Part::QueryItem);
             out.push('=');
             quote(out, value, Part::QueryItem);
+        }
+    }
+}
+
+impl fmt::Debug for Params {
+    /// Values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Pairs(pairs) => f
+                .debug_list()
+                .entries(pairs.iter().map(|(key, _)| key))
+                .finish(),
+            Kind::Raw(_) => f.write_str("…"),
         }
     }
 }

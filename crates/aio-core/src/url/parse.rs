@@ -17,7 +17,8 @@ pub(super) enum Quoting {
 /// Parses an absolute URL.
 pub(super) fn whole(text: &str, quoting: Quoting) -> Result<RequestUrl, UrlError> {
     let refused = |kind| UrlError::new(text, kind);
-    let parts = Parts::split(text);
+    let stripped = without_line_ends(text);
+    let parts = Parts::split(&stripped);
     match (parts.scheme, parts.authority) {
         (Some(scheme), Some(authority)) => {
             absolute(scheme, authority, &parts, quoting).map_err(refused)
@@ -209,6 +210,16 @@ impl<'a> Parts<'a> {
         let mut out = String::with_capacity(fragment.len());
         write(&mut out, fragment, Part::Fragment, quoting)?;
         Ok(Some(out))
+    }
+}
+
+/// Leaves out what yarl and browsers leave out anywhere: tabs and line ends.
+fn without_line_ends(text: &str) -> Cow<'_, str> {
+    let left_out = ['\t', '\r', '\n'];
+    if text.contains(left_out) {
+        Cow::Owned(text.replace(left_out, ""))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
