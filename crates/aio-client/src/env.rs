@@ -18,7 +18,7 @@ pub struct Environment {
 }
 
 /// The variables that mean something to a session.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "http_proxy",
     "https_proxy",
     "ws_proxy",
@@ -27,6 +27,7 @@ const KNOWN: [&str; 8] = [
     "no_proxy",
     "netrc",
     "home",
+    "request_method",
 ];
 
 impl Environment {
@@ -37,13 +38,8 @@ impl Environment {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let variables = std::env::vars_os().filter_map(text);
-        // CON-92: in a CGI program HTTP_PROXY comes from the request.
-        let cgi = std::env::var_os("REQUEST_METHOD").is_some();
         Self {
-            variables: variables
-                .filter(|(name, _)| known(name) || name == "REQUEST_METHOD")
-                .filter(|(name, _)| !cgi || name != "HTTP_PROXY")
-                .collect(),
+            variables: variables.filter(|(name, _)| known(name)).collect(),
         }
     }
 
@@ -81,7 +77,9 @@ impl Environment {
     }
 
     fn either_case(&self, name: &str) -> Option<&str> {
-        let upper = || self.variables.get(&name.to_uppercase());
+        // CON-92: in a CGI program HTTP_PROXY comes from the request.
+        let cgi = name == "http_proxy" && self.variables.contains_key("REQUEST_METHOD");
+        let upper = || self.variables.get(&name.to_uppercase()).filter(|_| !cgi);
         let value = self.variables.get(name).or_else(upper)?;
         if value.is_empty() { None } else { Some(value) }
     }
@@ -111,6 +109,18 @@ mod tests {
         assert_eq!(environment.proxy("http"), Some("lower"));
         assert_eq!(environment.proxy("https"), Some("upper"));
         assert_eq!(environment.proxy("ws"), None);
+    }
+
+    #[test]
+    fn a_cgi_program_takes_no_proxy_from_its_request() {
+        let pairs = [
+            ("HTTP_PROXY", "evil"),
+            ("HTTPS_PROXY", "good"),
+            ("REQUEST_METHOD", "GET"),
+        ];
+        let environment = Environment::from_pairs(pairs);
+        assert_eq!(environment.proxy("http"), None);
+        assert_eq!(environment.proxy("https"), Some("good"));
     }
 
     #[test]

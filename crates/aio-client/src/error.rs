@@ -120,6 +120,9 @@ pub struct ClientReadError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
+    /// The HTTP version is neither 1.0 nor 1.1.
+    #[error("cannot send {0:?}")]
+    Version(http::Version),
     /// The session is closed.
     #[error("session is closed")]
     SessionClosed,
@@ -173,7 +176,7 @@ pub enum ReadError {
     UnknownCharset(Box<str>),
     /// The body is no JSON, or not of the type asked for.
     #[error("body is not the JSON asked for")]
-    Json(#[source] Arc<serde_json::Error>),
+    Json(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The body ended before so many bytes; what there was is in `partial`.
     #[error("body ended after {} of {expected} bytes", .partial.len())]
     Incomplete {
@@ -230,7 +233,10 @@ impl ClientError {
     /// `InvalidURL`. A scheme that is not HTTP is another matter.
     pub fn is_invalid_url(&self) -> bool {
         match self {
-            Self::Url(error) | Self::Redirect(error) => error.kind() != UrlErrorKind::NonHttp,
+            Self::Url(error) | Self::Redirect(error) => !matches!(
+                error.kind(),
+                UrlErrorKind::NonHttp | UrlErrorKind::NoTrailingSlash
+            ),
             _ => false,
         }
     }
@@ -253,6 +259,16 @@ impl ClientError {
             Self::Read(error) => Some(&error.attempt),
             Self::Url(_) | Self::Redirect(_) | Self::Usage(_) => None,
         }
+    }
+
+    /// Notes that bytes of the request had left before, if so.
+    pub(crate) fn mark_sent(&mut self, sent: bool) {
+        let attempt = match self {
+            Self::Connection(error) => error.attempt_mut(),
+            Self::Timeout(attempt) => attempt,
+            _ => return,
+        };
+        attempt.sent |= sent;
     }
 
     /// Tells whether the same request may be sent again whatever its method: no byte of
@@ -334,6 +350,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         "ServerConnectionError",
         "ClientConnectionError",
         "TimeoutError",
+        "OSError",
         "ClientError",
     ];
     const INVALID_URL: &[&str] = &["InvalidURL", "ValueError", "ClientError"];
@@ -344,6 +361,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         | "NonHttpUrlClientError" => &["ClientError"],
         "ClientConnectionResetError" => &[
             "ConnectionResetError",
+            "OSError",
             "ClientConnectionError",
             "ClientError",
         ],
@@ -364,6 +382,8 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         "ClientConnectorCertificateError" => &[
             "ClientSSLError",
             "CertificateError",
+            "SSLError",
+            "ValueError",
             "ClientConnectorError",
             "ClientOSError",
             "OSError",
@@ -393,6 +413,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
             "RedirectClientError",
             "ClientError",
         ],
+        "TimeoutError" => &["OSError"],
         "UnicodeDecodeError" | "JSONDecodeError" => &["ValueError"],
         "IncompleteReadError" => &["EOFError"],
         "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],

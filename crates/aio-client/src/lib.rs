@@ -36,8 +36,8 @@ pub use aio_ws as ws;
 
 pub use aio_connector::{
     Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, Connection, ConnectionError,
-    ConnectionKey, Phase, Resolver, SettingsError, Stats, SystemResolver, TcpConnector,
-    TcpConnectorBuilder,
+    ConnectionKey, PartialHead, Phase, Resolver, SettingsError, Stats, SystemResolver,
+    TcpConnector, TcpConnectorBuilder,
 };
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;

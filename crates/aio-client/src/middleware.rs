@@ -13,7 +13,7 @@ use crate::session::{Context, send};
 
 /// Wraps the sending of requests; aiohttp's `ClientMiddlewareType`.
 ///
-/// It may change the request, answer without sending, or send more than once.
+/// It may change the request, send it more than once, or fail without sending.
 ///
 /// ```
 /// use aio_client::{ClientRequest, ClientSession, Next};

@@ -27,18 +27,9 @@ pub(crate) struct RequestParts {
     pub(crate) method: Method,
     pub(crate) url: RequestUrl,
     pub(crate) headers: Headers,
-    pub(crate) authorization: Option<Authorization>,
+    // Boxed: few requests have it, and all carry its size.
+    pub(crate) authorization: Option<Box<BasicAuth>>,
     pub(crate) options: RequestOptions,
-}
-
-/// The value of an `Authorization` header, which `Debug` hides.
-#[derive(Clone)]
-pub(crate) struct Authorization(pub(crate) Box<str>);
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// How a request is sent and its response read.
@@ -49,6 +40,7 @@ pub(crate) struct RequestOptions {
     pub(crate) auto_decompress: bool,
     pub(crate) read_until_eof: bool,
     pub(crate) skip_auto_headers: Vec<Box<str>>,
+    pub(crate) raise_for_status: bool,
 }
 
 impl ClientRequest {
@@ -62,7 +54,17 @@ impl ClientRequest {
         &self.parts.url
     }
 
-    /// Returns the headers that the caller and the session set.
+    /// Replaces the method.
+    pub fn set_method(&mut self, method: Method) {
+        self.parts.method = method;
+    }
+
+    /// Replaces the URL; its credentials are not made a header.
+    pub fn set_url(&mut self, url: RequestUrl) {
+        self.parts.url = url;
+    }
+
+    /// Returns the headers that the caller and the session set, and the credentials.
     pub fn headers(&self) -> &Headers {
         &self.parts.headers
     }
@@ -188,10 +190,9 @@ impl RequestBuilder {
     }
 
     /// Sets the credentials of the `Authorization` header; aiohttp's `auth`.
-    pub fn basic_auth(self, auth: &BasicAuth) -> Self {
+    pub fn basic_auth(self, auth: BasicAuth) -> Self {
         self.with(|request| {
-            let value = auth.encode().map_err(usage)?;
-            request.parts.authorization = Some(Authorization(value.into()));
+            request.parts.authorization = Some(Box::new(auth));
             Ok(())
         })
     }
@@ -226,6 +227,7 @@ impl RequestBuilder {
     /// Sets the HTTP version to send: 1.0 or 1.1, in place of the session's.
     pub fn version(self, version: Version) -> Self {
         self.with(|request| {
+            check_version(version)?;
             request.parts.options.version = version;
             Ok(())
         })
@@ -257,6 +259,14 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets whether a status of 400 or more is an error, in place of the session's setting.
+    pub fn raise_for_status(self, raise_for_status: bool) -> Self {
+        self.with(|request| {
+            request.parts.options.raise_for_status = raise_for_status;
+            Ok(())
+        })
+    }
+
     /// Sends the request and reads the head of its response.
     ///
     /// Awaiting the builder is the same, but boxes the future.
@@ -282,6 +292,14 @@ impl RequestBuilder {
             self.request = Err(error);
         }
         self
+    }
+}
+
+/// Refuses what this client does not speak.
+pub(crate) fn check_version(version: Version) -> Result<(), ClientError> {
+    match version {
+        Version::HTTP_10 | Version::HTTP_11 => Ok(()),
+        other => Err(UsageError::Version(other).into()),
     }
 }
 

@@ -252,16 +252,30 @@ impl ClientResponse {
 
     /// Reads the whole body and keeps it; again gives the same.
     ///
-    /// Dropping the future loses nothing: the next one reads on.
+    /// Dropping the future loses nothing: the next call reads on, as do the methods of
+    /// [`content`](Self::content).
     ///
     /// # Errors
     /// If the body ends early, cannot be decoded, or comes too late. Each later read
     /// fails with the same error.
     pub async fn read(&mut self) -> Result<Bytes, ClientError> {
+        if self.body.is_none() || self.content.is_closed() {
+            // RSP-29: what was read stays for `text` and `json`, not for this.
+            self.content.check()?;
+        }
+        self.kept().await
+    }
+
+    /// Reads the whole body, or gives what was read of it before.
+    async fn kept(&mut self) -> Result<Bytes, ClientError> {
         if let Some(body) = &self.body {
             return Ok(body.clone());
         }
-        let body = self.content.read_all().await?;
+        let read = self.content.read_all().await;
+        if let Err(ClientError::Timeout(_)) = &read {
+            self.content.fail_as_closed();
+        }
+        let body = read?;
         self.body = Some(body.clone());
         Ok(body)
     }
@@ -279,7 +293,7 @@ impl ClientResponse {
     /// # Errors
     /// As [`text`](Self::text), and if the charset asked for is unknown.
     pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, ClientError> {
-        let body = self.read().await?;
+        let body = self.kept().await?;
         let charset = match options.encoding {
             Some(name) => Charset::for_label(name).ok_or_else(|| {
                 self.content
@@ -296,14 +310,16 @@ impl ClientResponse {
     /// # Errors
     /// As [`read`](Self::read): without a known charset in the head, the body decides.
     pub async fn encoding(&mut self) -> Result<&'static str, ClientError> {
-        let body = self.read().await?;
+        let body = self.kept().await?;
         Ok(self.charset_of(&body).name())
     }
 
     /// RSP-22.
     fn charset_of(&self, body: &[u8]) -> Charset {
         let content_type = self.content_type();
-        if let Some(known) = content_type.charset().and_then(Charset::for_label) {
+        let field = self.headers().get("content-type");
+        let label = field.and_then(|field| charset_label(field.as_bytes()));
+        if let Some(known) = label.as_deref().and_then(Charset::for_label) {
             return known;
         }
         let json = [
@@ -337,15 +353,21 @@ impl ClientResponse {
         &mut self,
         options: &JsonOptions<'_>,
     ) -> Result<T, ClientError> {
-        self.read().await?;
-        let content_type = self.content_type();
-        let unexpected = options.content_type.filter(|expected| !expected.is_empty());
-        if unexpected.is_some_and(|expected| !content_type.is_expected(expected)) {
-            let given = self
-                .headers()
-                .get("content-type")
-                .map(|field| field.as_bytes());
-            let given = String::from_utf8_lossy(given.unwrap_or_default()).to_lowercase();
+        self.kept().await?;
+        let given = self
+            .headers()
+            .get("content-type")
+            .map(|field| field.as_bytes());
+        let given = String::from_utf8_lossy(given.unwrap_or_default()).to_lowercase();
+        let is_expected = |expected: &str| match expected {
+            // The header may be a list of types.
+            "application/json" => {
+                given.starts_with(expected) || ContentType::parse(given.as_bytes()).is_json()
+            }
+            other => given.contains(other),
+        };
+        let expected = options.content_type.filter(|expected| !expected.is_empty());
+        if expected.is_some_and(|expected| !is_expected(expected)) {
             let message = format!("Attempt to decode JSON with unexpected mimetype: {given}");
             return Err(self.error(ResponseErrorKind::ContentType, message).into());
         }
@@ -354,11 +376,9 @@ impl ClientResponse {
             ..TextOptions::default()
         };
         let text = self.text_with(&options).await?;
-        let text = if text.trim_ascii().is_empty() {
-            "null"
-        } else {
-            &text
-        };
+        // Python strips more blanks than JSON knows.
+        let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+        let text = if text.is_empty() { "null" } else { text };
         let value = serde_json::from_str(text);
         value.map_err(|error| self.content.read_error(ReadError::Json(Arc::new(error))))
     }
@@ -387,6 +407,12 @@ impl ClientResponse {
         }
     }
 
+    /// Gives up the head and keeps the body, as a stream of pieces that owns what it
+    /// needs; what was read of it before is not in it.
+    pub fn into_stream(self) -> Content {
+        self.content
+    }
+
     /// Gives the connection back if the rest of the body has arrived, else closes it. A
     /// body that was read before stays.
     pub fn release(&mut self) {
@@ -397,6 +423,17 @@ impl ClientResponse {
     pub fn close(&mut self) {
         self.content.close();
     }
+}
+
+/// Finds the charset parameter for `text`: aiohttp reads it more simply there than for
+/// its `charset`, quotes count for nothing.
+fn charset_label(content_type: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content_type);
+    text.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim_matches([' ', '"']).to_owned())
+    })
 }
 
 impl fmt::Debug for ResponseHead {

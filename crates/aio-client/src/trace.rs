@@ -1,6 +1,7 @@
 //! Watching requests: what a session tells of its work.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aio_connector::{ConnectEvent, ObserveConnect};
@@ -105,7 +106,13 @@ impl Traces {
     pub(crate) fn on(&self, event: &Event<'_>) {
         if let Some(traces) = &self.0 {
             let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
-            traces.iter_mut().for_each(|trace| trace.on(event));
+            for trace in traces.iter_mut() {
+                // Watching a request cannot end it.
+                let told = catch_unwind(AssertUnwindSafe(|| trace.on(event)));
+                if told.is_err() {
+                    tracing::error!("a request trace panicked");
+                }
+            }
         }
     }
 }

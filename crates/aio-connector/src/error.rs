@@ -155,6 +155,19 @@ impl ConnectionError {
         }
     }
 
+    /// Returns the same to correct it.
+    pub fn attempt_mut(&mut self) -> &mut Attempt {
+        match self {
+            Self::Connect(error) => &mut error.0.attempt,
+            Self::Disconnected { attempt, .. }
+            | Self::Reset { attempt, .. }
+            | Self::Os { attempt, .. }
+            | Self::Timeout { attempt }
+            | Self::Source { attempt, .. }
+            | Self::Closed { attempt } => attempt,
+        }
+    }
+
     /// Tells whether a phase took longer than its timeout.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientTimeout {
-    /// The whole operation: connecting, sending, redirects and reading the body.
+    /// The whole operation: connecting, sending, redirects and reading the body. No task
+    /// stands behind a request, so a response that nobody reads is not closed by it.
     pub total: Option<Duration>,
     /// Getting a connection: waiting for a free one, name resolution and dialling.
     pub connect: Option<Duration>,

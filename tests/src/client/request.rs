@@ -37,7 +37,7 @@ pub(super) fn build(
             "json" if value.is_null() => builder,
             "json" => builder.json(value),
             "data" => builder.body(upload::body(value)?),
-            "auth" => builder.basic_auth(&basic_auth(value)?),
+            "auth" => builder.basic_auth(basic_auth(value)?),
             "auto_decompress" => builder.auto_decompress(options::flag(value)?),
             "read_until_eof" => builder.read_until_eof(options::flag(value)?),
             "timeout" => builder.timeout(options::timeout(value)?),

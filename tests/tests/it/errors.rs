@@ -98,7 +98,7 @@ fn all() -> Vec<ClientError> {
             got: [1; 32],
         }),
         ConnectionError::Disconnected {
-            partial: (*b"HTTP/1.1 2").into(),
+            partial: b"HTTP/1.1 200 OK\r\nSet-Cookie: secret".as_slice().into(),
             attempt: boxed(),
         }
         .into(),
@@ -297,8 +297,14 @@ async fn an_error_tells_where_it_was_going_and_how_far_it_had_come() {
 
 #[tokio::test]
 async fn mistakes_are_found_before_anything_is_sent() {
-    let session = aio_client::ClientSession::new();
-    let get = |name: &str, value: &str| session.get("http://127.0.0.1:1/").header(name, value);
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    server.set_nonblocking(true).expect("a socket");
+    let address = server.local_addr().expect("an address");
+    let (url, session) = (
+        format!("http://{address}/"),
+        aio_client::ClientSession::new(),
+    );
+    let get = |name: &str, value: &str| session.get(&url).header(name, value);
     for (request, class) in [
         (get("X-A", "a\r\nX-B: b"), "ValueError"),
         (get("X\n", "a"), "ValueError"),
@@ -313,32 +319,37 @@ async fn mistakes_are_found_before_anything_is_sent() {
         ),
         (get("Transfer-Encoding", "gzip"), "ValueError"),
         (get("Content-Length", "5").body("abc"), "ClientPayloadError"),
-        (session.request("GE T", "http://127.0.0.1:1/"), "ValueError"),
-        (
-            session.post("http://127.0.0.1:1/").body("a").json(&1),
-            "ValueError",
-        ),
+        (session.request("GE T", &url), "ValueError"),
+        (session.post(&url).body("a").json(&1), "ValueError"),
         (
             session
-                .get("http://u:p@127.0.0.1:1/")
+                .get(format!("http://u:p@{address}/"))
                 .header("authorization", "x"),
             "ValueError",
         ),
+        (
+            session.post(&url).version(http::Version::HTTP_2),
+            "ValueError",
+        ),
+        (
+            session.post(&url).body(Body::typed("x", "a/b\r\nX: y")),
+            "ValueError",
+        ),
         (session.get("relative"), "InvalidUrlClientError"),
-        (session.get("ftp://127.0.0.1:1/"), "NonHttpUrlClientError"),
+        (
+            session.get(format!("ftp://{address}/")),
+            "NonHttpUrlClientError",
+        ),
     ] {
         let shown = format!("{request:?}");
         let error = request.await.expect_err("a mistake");
         assert_eq!(error.aiohttp_class(), class, "{shown}");
     }
-    assert_eq!(session.connector().stats().open, 0);
+    let nobody = server.accept().expect_err("nothing was sent");
+    assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
     session.close().await;
-    let error = session
-        .get("http://127.0.0.1:1/")
-        .await
-        .expect_err("closed");
+    let error = session.get(&url).await.expect_err("closed");
     assert_eq!(error.aiohttp_class(), "RuntimeError");
-    drop(Body::none());
 }
 
 #[tokio::test]

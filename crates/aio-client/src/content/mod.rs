@@ -1,5 +1,6 @@
 //! The body of a response, read piece by piece.
 
+mod marks;
 mod prefetched;
 mod source;
 
@@ -14,6 +15,7 @@ use futures_core::Stream;
 use memchr::memmem;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use self::marks::ChunkMarks;
 use self::source::{Piece, Source};
 use crate::error::{ClientError, ClientReadError, ReadError, UsageError};
 use crate::response::ResponseHead;
@@ -39,11 +41,10 @@ pub struct Content {
     source: Source,
     /// What was received and decoded, but not yet handed out.
     buffer: BytesMut,
-    /// What [`read_all`](Self::read_all) has so far.
-    all: BytesMut,
     failed: Option<ClientError>,
     /// The stream has given its error.
     told: bool,
+    marks: ChunkMarks,
 }
 
 impl Content {
@@ -57,9 +58,9 @@ impl Content {
         Self {
             source,
             buffer: BytesMut::new(),
-            all: BytesMut::new(),
             failed,
             told: false,
+            marks: ChunkMarks::default(),
         }
     }
 
@@ -72,8 +73,8 @@ impl Content {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Returns the next `size` bytes, at the end of the body fewer; `None` behind it.
-    /// aiohttp's `iter_chunked`.
+    /// Returns the next `size` bytes, at the end of the body fewer; `None` behind it. It
+    /// waits until there are as many; [`read`](Self::read) does not.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -97,20 +98,31 @@ impl Content {
             if !self.buffer.is_empty() {
                 return Poll::Ready(Ok(Some((self.take(usize::MAX), false))));
             }
-            Poll::Ready(Ok(match ready!(self.poll_piece(cx))? {
-                Piece::Data(data) => {
-                    let ends = self.source.skip_chunk_end();
-                    Some((data, ends))
+            loop {
+                let Poll::Ready(piece) = self.poll_piece(cx) else {
+                    self.marks.waited();
+                    return Poll::Pending;
+                };
+                let told = match piece? {
+                    Piece::Data(data) => {
+                        let ends = self.source.skip_chunk_end();
+                        self.marks.data(ends);
+                        return Poll::Ready(Ok(Some((data, ends))));
+                    }
+                    Piece::ChunkEnd => self.marks.chunk_end(),
+                    Piece::End if self.marks.end() => true,
+                    Piece::End => return Poll::Ready(Ok(None)),
+                };
+                if told {
+                    return Poll::Ready(Ok(Some((Bytes::new(), true))));
                 }
-                Piece::ChunkEnd => Some((Bytes::new(), true)),
-                Piece::End => None,
-            }))
+            }
         })
         .await
     }
 
-    /// Returns up to `limit` bytes as they are there, at least one; empty at the end.
-    /// aiohttp's `read(n)`.
+    /// Returns up to `limit` bytes of what is there, at least one; empty at the end.
+    /// aiohttp's `read(n)` and `iter_chunked(n)`.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -118,7 +130,19 @@ impl Content {
         if limit == 0 {
             return Ok(Bytes::new());
         }
-        poll_fn(|cx| self.poll_fill(cx, 1)).await?;
+        poll_fn(|cx| {
+            ready!(self.poll_fill(cx, 1))?;
+            // What is there already comes along; an error behind it is for the next call.
+            while self.buffer.len() < limit {
+                match self.poll_piece(cx) {
+                    Poll::Ready(Ok(Piece::Data(data))) => self.buffer.extend_from_slice(&data),
+                    Poll::Ready(Ok(Piece::ChunkEnd)) => {}
+                    _ => break,
+                }
+            }
+            Poll::Ready(Ok::<_, ClientError>(()))
+        })
+        .await?;
         Ok(self.take(limit))
     }
 
@@ -203,6 +227,10 @@ impl Content {
         self.source.exchange.connection()
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.source.is_closed()
+    }
+
     pub(crate) fn attempt(&self) -> Attempt {
         self.source.attempt()
     }
@@ -223,12 +251,22 @@ impl Content {
         self.source.close();
     }
 
-    /// Fails again as before.
-    fn check(&self) -> Result<(), ClientError> {
+    /// Fails where reading is over: after a failure as before, after a release or close,
+    /// and when `total` is over though data may be at hand (TMO-17).
+    pub(crate) fn check(&mut self) -> Result<(), ClientError> {
+        if self.failed.is_none() {
+            self.failed = self.source.check().err();
+        }
         match &self.failed {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+
+    /// Has later reads fail as those of a closed response (aiohttp after `total`).
+    pub(crate) fn fail_as_closed(&mut self) {
+        self.failed = None;
+        self.close();
     }
 
     fn take(&mut self, limit: usize) -> Bytes {
@@ -247,7 +285,8 @@ impl Content {
 
     fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
         if !self.buffer.is_empty() {
-            return Poll::Ready(self.check().map(|()| Some(self.take(usize::MAX))));
+            self.check()?;
+            return Poll::Ready(Ok(Some(self.take(usize::MAX))));
         }
         loop {
             match ready!(self.poll_piece(cx))? {
@@ -275,23 +314,18 @@ impl Content {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads to the end, into one buffer where there is more than one piece.
+    /// Reads to the end; what is there when the reader goes away is there for the next.
     fn poll_all(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, ClientError>> {
         self.check()?;
-        if !self.buffer.is_empty() {
-            let buffered = self.buffer.split();
-            self.all.unsplit(buffered);
-        }
-        if self.all.is_empty()
+        if self.buffer.is_empty()
             && let Some(only) = self.source.only_piece()
         {
             return Poll::Ready(Ok(only));
         }
         loop {
-            let read = ready!(self.source.poll_into(cx, &mut self.all));
-            match read {
+            match ready!(self.source.poll_into(cx, &mut self.buffer)) {
                 Ok(true) => {}
-                Ok(false) => return Poll::Ready(Ok(self.all.split().freeze())),
+                Ok(false) => return Poll::Ready(Ok(self.buffer.split().freeze())),
                 Err(error) => {
                     self.failed = Some(error.clone());
                     return Poll::Ready(Err(error));
@@ -307,6 +341,9 @@ impl AsyncRead for Content {
         cx: &mut TaskContext<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if target.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let content = self.get_mut();
         ready!(content.poll_fill(cx, 1))?;
         let len = content.buffer.len().min(target.remaining());

@@ -73,6 +73,15 @@ impl Prefetched {
         ends
     }
 
+    /// Tells whether there is no data in it.
+    pub(super) fn is_spent(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::One(_) => false,
+            Self::Many(events) => events.iter().all(|event| *event == BodyEvent::ChunkEnd),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::None => true,

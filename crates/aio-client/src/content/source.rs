@@ -18,7 +18,7 @@ use crate::session::{ClientSession, Context, send};
 const DECODE: usize = 64 * 1024;
 
 /// What is set aside at once for a body that tells its length.
-const PREALLOCATE: u64 = 16 * 1024 * 1024;
+const PREALLOCATE: u64 = 1024 * 1024;
 
 /// How much longer a decoded body is than an encoded one, most often at most: so much
 /// room, but not more than `EXPECTED`, saves growing and copying on the way.
@@ -35,7 +35,10 @@ pub(super) struct Source {
     pub(super) session: ClientSession,
     head: ResponseHead,
     ended: bool,
+    /// Released or closed by the reader.
     closed: bool,
+    /// What the next read fails with: found on the way to what was last given.
+    failed: Option<ClientError>,
 }
 
 /// The decoder of a body that has a content coding.
@@ -70,8 +73,9 @@ impl Source {
         auto_decompress: bool,
         mut exchange: Exchange,
     ) -> (Self, Option<ClientError>) {
+        // The last of several fields counts, as in aiohttp.
         let coding = if auto_decompress {
-            head.headers().get("content-encoding")
+            head.headers().get_all("content-encoding").last()
         } else {
             None
         };
@@ -86,6 +90,7 @@ impl Source {
             head: head.clone(),
             ended: false,
             closed: false,
+            failed: None,
         };
         let failed = failed.map(|error| source.error(error));
         (source, failed)
@@ -93,14 +98,30 @@ impl Source {
 
     /// Gives the connection back if the rest of the body has arrived, else closes it.
     pub(super) fn release(&mut self) {
-        self.closed |= !self.is_drained();
+        self.closed = true;
         self.exchange.release();
     }
 
     /// Closes the connection.
     pub(super) fn close(&mut self) {
-        self.closed |= !self.is_drained();
+        self.closed = true;
         self.exchange.close();
+    }
+
+    /// Tells whether the reader has released or closed it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Fails where reading is over.
+    pub(super) fn check(&mut self) -> Result<(), ClientError> {
+        if self.closed {
+            return Err(self.error(ExchangeError::Closed));
+        }
+        if self.exchange.connection().is_some() && self.watch.is_over() {
+            return Err(self.late(Late::Total));
+        }
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     pub(super) fn poll_piece(
@@ -185,6 +206,7 @@ impl Source {
         match self.remaining_length() {
             // Straight into its place.
             Some(left) if left > 0 => {
+                self.check()?;
                 let room = left.min(PREALLOCATE) as usize;
                 if target.capacity() - target.len() < room.min(64 * 1024) {
                     target.reserve(room);
@@ -211,17 +233,9 @@ impl Source {
 
     /// Reads the next part of the body as it is on the wire.
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<BodyEvent, ClientError>> {
-        if self.closed {
-            return Poll::Ready(Err(self.error(ExchangeError::Closed)));
-        }
+        self.check()?;
         if let Some(event) = self.prefetched.next() {
             return Poll::Ready(Ok(event));
-        }
-        if self.exchange.connection().is_none() {
-            return Poll::Ready(Ok(BodyEvent::End));
-        }
-        if self.watch.is_over() {
-            return Poll::Ready(Err(self.late(Late::Total)));
         }
         match self.exchange.poll_body(cx) {
             Poll::Ready(event) => {
@@ -277,20 +291,21 @@ impl Source {
         if self.prefetched.is_empty() && self.exchange.connection().is_some() {
             match self.exchange.buffered() {
                 Ok(BodyEvent::ChunkEnd) => return true,
-                Ok(BodyEvent::More | BodyEvent::End) | Err(_) => return false,
+                Ok(BodyEvent::More | BodyEvent::End) => return false,
                 Ok(data) => self.prefetched.push(data),
+                Err(error) => {
+                    self.failed = Some(self.error(error));
+                    return false;
+                }
             }
         }
         self.prefetched.skip_chunk_end()
     }
 
+    /// Tells whether all of the body was given.
     pub(super) fn is_drained(&self) -> bool {
-        let decoding = self
-            .coding
-            .as_ref()
-            .is_some_and(|coding| coding.more || !coding.input.is_empty());
-        self.ended
-            || (self.prefetched.is_empty() && !decoding && self.exchange.connection().is_none())
+        let arrived = self.exchange.connection().is_none() && self.prefetched.is_spent();
+        self.ended || (arrived && !self.closed && self.coding.is_none() && self.failed.is_none())
     }
 
     pub(super) fn attempt(&self) -> Attempt {

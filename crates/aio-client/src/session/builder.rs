@@ -13,7 +13,7 @@ use super::{ClientSession, Defaults, Shared};
 use crate::env::Environment;
 use crate::error::{ClientError, UsageError};
 use crate::middleware::Middleware;
-use crate::request::RequestOptions;
+use crate::request::{RequestOptions, check_version};
 use crate::response::ResponseHead;
 use crate::trace::TraceConfig;
 
@@ -38,6 +38,7 @@ impl Default for ClientSessionBuilder {
             auto_decompress: true,
             read_until_eof: true,
             skip_auto_headers: Vec::new(),
+            raise_for_status: false,
         };
         Self {
             defaults: Defaults {
@@ -45,7 +46,6 @@ impl Default for ClientSessionBuilder {
                 headers: Headers::new(),
                 timeout: ClientTimeout::default(),
                 options,
-                raise_for_status: false,
                 fallback_charset: None,
             },
             connector: None,
@@ -107,7 +107,10 @@ impl ClientSessionBuilder {
 
     /// Sets the HTTP version to send: 1.1, the default, or 1.0.
     pub fn version(mut self, version: Version) -> Self {
-        self.defaults.options.version = version;
+        match check_version(version) {
+            Ok(()) => self.defaults.options.version = version,
+            Err(error) => self.fail(error),
+        }
         self
     }
 
@@ -125,7 +128,7 @@ impl ClientSessionBuilder {
 
     /// Sets whether a status of 400 or more is an error; default false.
     pub fn raise_for_status(mut self, raise_for_status: bool) -> Self {
-        self.defaults.raise_for_status = raise_for_status;
+        self.defaults.options.raise_for_status = raise_for_status;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use aio_connector::{ConnectionKey, UploadFraming};
 use aio_core::http1::{write_field, write_request_line};
-use aio_core::{Body, HeaderError, HeaderRef, Headers, PayloadError};
+use aio_core::{Body, HeaderError, HeaderRef, Headers, PayloadError, check_field};
 use bytes::BytesMut;
 use http::{Method, Version};
 
@@ -65,6 +65,10 @@ impl Plan {
                 }
                 _ => {}
             }
+        }
+        if let Some(content_type) = body.content_type() {
+            check_field("Content-Type", content_type.as_bytes())
+                .map_err(|error| Refusal::Usage(error.into()))?;
         }
         let framing = match (length, chunked) {
             (Some(_), true) => return Err(Refusal::Usage(UsageError::LengthAndChunked)),
@@ -139,7 +143,11 @@ pub(super) fn write(
     let host_port;
     let target = if method == Method::CONNECT {
         // Authority form (RFC 9112 §3.2.3).
-        host_port = format!("{}:{}", key.host(), key.port());
+        let host = key.host().trim_end_matches('.');
+        host_port = match host.contains(':') {
+            true => format!("[{host}]:{}", key.port()),
+            false => format!("{host}:{}", key.port()),
+        };
         &host_port
     } else {
         url.target()
@@ -175,9 +183,6 @@ pub(super) fn write(
         auto(given.accept, "Accept", "*/*")?;
         auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
         auto(given.user_agent, "User-Agent", USER_AGENT)?;
-    }
-    if let Some(credentials) = &request.authorization {
-        write_field(head, "Authorization", credentials.0.as_bytes())?;
     }
     if plan.tell
         && let UploadFraming::Length(length) = plan.framing

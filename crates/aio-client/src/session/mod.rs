@@ -64,7 +64,6 @@ pub(crate) struct Defaults {
     pub(crate) headers: Headers,
     pub(crate) timeout: ClientTimeout,
     pub(crate) options: RequestOptions,
-    pub(crate) raise_for_status: bool,
     pub(crate) fallback_charset: Option<FallbackCharset>,
 }
 
@@ -80,8 +79,8 @@ impl ClientSession {
     }
 
     /// Begins a request with any method, which is sent in upper case.
-    pub fn request(&self, name: &str, url: impl IntoUrl) -> RequestBuilder {
-        RequestBuilder::new(self.clone(), method(name), url)
+    pub fn request(&self, name: impl AsRef<str>, url: impl IntoUrl) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), method(name.as_ref()), url)
     }
 
     /// Begins a GET request.
@@ -201,7 +200,7 @@ impl Drop for Shared {
 /// # Ok(())
 /// # }
 /// ```
-pub fn request(method: &str, url: impl IntoUrl) -> RequestBuilder {
+pub fn request(method: impl AsRef<str>, url: impl IntoUrl) -> RequestBuilder {
     // Nothing contradicts this one setting.
     let connector = TcpConnector::builder()
         .force_close(true)

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use crate::error::{
     ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind, UsageError,
 };
 use crate::middleware::Next;
-use crate::request::{Authorization, ClientRequest, RequestParts};
+use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, RequestInfo};
 use crate::session::ClientSession;
 use crate::trace::{Event, TraceStart, Traces};
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) session: ClientSession,
     pub(crate) deadlines: Deadlines,
     pub(crate) traces: Traces,
+    /// Whether any request may have left, where middlewares may send several.
+    pub(crate) sent: Option<Arc<AtomicBool>>,
 }
 
 /// Sends a request.
@@ -59,16 +62,18 @@ pub(crate) async fn send(
         session,
         deadlines: Deadlines::new(now(), timeout),
         traces,
+        sent: None,
     };
     context.traces.on(&Event::RequestStart);
+    let raise = unsent.parts.options.raise_for_status;
     let sent = if context.session.middlewares().is_empty() {
         let sent = with_retry(unsent, &context).await;
-        sent.and_then(|(head, exchange)| answered(request?, &context, head, exchange))
+        sent.and_then(|(head, exchange)| answered(request?.parts, &context, head, exchange))
     } else {
         Box::pin(through_middlewares(request?, &context)).await
     };
     let sent = sent.and_then(|mut response| {
-        if context.session.defaults().raise_for_status {
+        if raise {
             response.raise_for_status()?;
         }
         Ok(response)
@@ -89,49 +94,65 @@ fn merge_defaults(session: &ClientSession, request: &mut RequestParts) -> Result
         let own = std::mem::replace(&mut request.headers, defaults.clone());
         request.headers.merge(&own);
     }
-    let in_url = request.url.userinfo().map(|auth| auth.encode()).transpose();
-    let in_url = in_url
-        .map_err(UsageError::from)?
-        .map(|value| Authorization(value.into()));
-    if let Some(in_url) = in_url {
+    let credentials = match (request.url.userinfo(), request.authorization.take()) {
         // REQ-16.
-        if request.authorization.replace(in_url).is_some() {
-            return Err(UsageError::TwoAuths.into());
-        }
-    }
-    if request.authorization.is_some() && request.headers.contains("authorization") {
+        (Some(_), Some(_)) => return Err(UsageError::TwoAuths.into()),
+        (Some(in_url), None) => in_url.encode(),
+        (None, Some(given)) => given.encode(),
+        (None, None) => return Ok(()),
+    };
+    if request.headers.contains("authorization") {
         return Err(UsageError::TwoAuths.into());
     }
+    // A header as any other from here on: middlewares may change it.
+    let credentials = credentials.map_err(UsageError::from)?;
+    request
+        .headers
+        .append("Authorization", credentials)
+        .map_err(UsageError::from)?;
     Ok(())
 }
 
 async fn through_middlewares(
-    request: ClientRequest,
+    mut request: ClientRequest,
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let chain = Arc::clone(context.session.middlewares());
-    let (total, url) = (context.deadlines.total, request.parts.url.clone());
-    let sending = Next::new(chain, context.clone()).run(request);
-    match within(&mut Timer::default(), total, sending).await {
-        Some(response) => response,
-        None => {
-            let attempt = attempt(&url, context.deadlines.started, Phase::Head, false);
-            Err(ClientError::Timeout(Box::new(attempt)))
+    let sent = Arc::new(AtomicBool::new(false));
+    let context = Context {
+        sent: Some(Arc::clone(&sent)),
+        ..context.clone()
+    };
+    let Deadlines { total, started, .. } = context.deadlines;
+    let url = request.parts.url.clone();
+    let mut again = request.retry();
+    loop {
+        let chain = Arc::clone(context.session.middlewares());
+        let sending = Next::new(chain, context.clone()).run(request);
+        match within(&mut Timer::default(), total, sending).await {
+            // RTY-06: the middlewares run again.
+            Some(Err(error)) if is_stale(&error) => request = again.take().ok_or(error)?,
+            Some(response) => return response,
+            None => {
+                let sent = sent.load(Ordering::Relaxed);
+                let attempt = attempt(&url, started, Phase::Head, sent);
+                return Err(ClientError::Timeout(Box::new(attempt)));
+            }
         }
     }
 }
 
 /// What comes behind the last middleware.
 pub(crate) async fn behind_middlewares(
-    mut request: ClientRequest,
+    request: ClientRequest,
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let (head, exchange) = with_retry(&mut request, context).await?;
-    answered(request, context, head, exchange)
+    let ClientRequest { parts, body } = request;
+    let (head, exchange) = once(&parts, body, context).await?;
+    answered(parts, context, head, exchange)
 }
 
 fn answered(
-    request: ClientRequest,
+    parts: RequestParts,
     context: &Context,
     head: Head,
     exchange: Exchange,
@@ -141,7 +162,7 @@ fn answered(
         url,
         options,
         ..
-    } = request.parts;
+    } = parts;
     let info = RequestInfo::new(method, url, exchange.sent_head().clone());
     Ok(ClientResponse::new(
         context,
@@ -157,16 +178,36 @@ async fn with_retry(
     request: &mut ClientRequest,
     context: &Context,
 ) -> Result<(Head, Exchange), ClientError> {
-    let ClientRequest { parts, body } = request;
-    let mut again = if is_idempotent(&parts.method) {
-        body.try_clone()
+    let mut again = if is_idempotent(&request.parts.method) {
+        request.body.try_clone()
     } else {
         None
     };
+    let mut left = false;
     loop {
-        match once(parts, std::mem::take(body), context).await {
-            Err(error) if is_stale(&error) => *body = again.take().ok_or(error)?,
+        let sent = once(&request.parts, std::mem::take(&mut request.body), context).await;
+        match sent {
+            Err(error) if is_stale(&error) => {
+                left |= error.attempt().is_some_and(|attempt| attempt.sent);
+                request.body = again.take().ok_or(error)?;
+            }
+            // What the first attempt sent is not taken back by the second.
+            Err(mut error) => {
+                error.mark_sent(left);
+                return Err(error);
+            }
             sent => return sent,
+        }
+    }
+}
+
+impl ClientRequest {
+    /// The request to send again when the connection turns out dead, if it may be.
+    fn retry(&self) -> Option<Self> {
+        if is_idempotent(&self.parts.method) {
+            self.try_clone()
+        } else {
+            None
         }
     }
 }
@@ -213,15 +254,17 @@ async fn once(
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
     head::write(buffer, request, &body, plan, key, force_close).map_err(UsageError::from)?;
+    let mut exchanged = Exchanged::of(&request.method);
+    exchanged.read_until_eof = request.options.read_until_eof;
     let options = ExchangeOptions {
         framing: plan.framing,
         limits: request.options.limits,
-        exchanged: Exchanged {
-            head: request.method == Method::HEAD,
-            read_until_eof: request.options.read_until_eof,
-        },
+        exchanged,
         force_close: force_close || plan.close,
     };
+    if let Some(sent) = &context.sent {
+        sent.store(true, Ordering::Relaxed);
+    }
     let mut exchange = Exchange::start(connection, body, options);
     if !context.traces.is_empty() {
         let sent = exchange.sent_head().clone();
@@ -349,7 +392,7 @@ pub(crate) fn failed(error: ExchangeError, attempt: Attempt) -> ClientError {
             partial,
             attempt: boxed,
         },
-        ExchangeError::Read(source) => ConnectionError::Os {
+        ExchangeError::Read(source) | ExchangeError::WriteBody(source) => ConnectionError::Os {
             attempt: boxed,
             source: Arc::new(source),
         },
