@@ -65,7 +65,10 @@ pub fn replay_own(only: &[String], out: &mut dyn Write) -> io::Result<Report> {
     let deviations = Deviations::load(&tests_data.join("conformance-deviations.txt"))?;
     let expected = ExpectedFailures::load(&tests_data.join("conformance-expected-failures.txt"))?;
     replay(
-        &[tests_data.join("conformance")],
+        &[
+            tests_data.join("conformance"),
+            tests_data.join("conformance-extra"),
+        ],
         only,
         &expected,
         &deviations,

@@ -38,6 +38,8 @@ pub(super) fn build(
             "json" => builder.json(value),
             "data" => builder.body(upload::body(value)?),
             "auth" => builder.basic_auth(basic_auth(value)?),
+            "raise_for_status" if value.is_null() => builder,
+            "raise_for_status" => builder.raise_for_status(options::flag(value)?),
             "auto_decompress" => builder.auto_decompress(options::flag(value)?),
             "read_until_eof" => builder.read_until_eof(options::flag(value)?),
             "timeout" => builder.timeout(options::timeout(value)?),
