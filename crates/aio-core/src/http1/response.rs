@@ -43,6 +43,8 @@ pub struct Head {
 #[derive(Debug)]
 pub struct HeadParser {
     limits: Limits,
+    /// Where the last line must end: its CR and LF are held, too.
+    head_limit: usize,
     /// Where the line begins that is not yet complete.
     line: usize,
     /// Up to where no line end was found.
@@ -76,6 +78,7 @@ impl HeadParser {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            head_limit: limits.max_head_size().saturating_sub(2),
             line: 0,
             scanned: 0,
             blank_lines: 0,
@@ -153,6 +156,10 @@ impl HeadParser {
     /// kind or for the head. What is refused does not depend on how the head is cut up:
     /// the first byte too many tells the error.
     fn check_line(&self, line: &[u8]) -> Result<(), HttpError> {
+        let over_head = (self.line + line.len()).saturating_sub(self.head_limit);
+        if self.status.is_some() && line.len() <= self.limits.max_field_size && over_head == 0 {
+            return Ok(());
+        }
         let Limits {
             max_line_size,
             max_field_size,
@@ -174,19 +181,13 @@ impl HeadParser {
                 let line = line.get(..=stray).unwrap_or_default();
                 return Err(HttpError::BadStatusLine(shown(line)));
             }
+            let error = HttpError::LineTooLong {
+                limit: max_line_size,
+            };
             let limit = max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK);
-            (
-                line.len(),
-                limit,
-                HttpError::LineTooLong {
-                    limit: max_line_size,
-                },
-            )
+            (line.len(), limit, error)
         };
         let over_line = length.saturating_sub(limit);
-        // CR and LF of the last line are held, too.
-        let head_limit = self.limits.max_head_size().saturating_sub(2);
-        let over_head = (self.line + line.len()).saturating_sub(head_limit);
         match (over_line, over_head) {
             (0, 0) => Ok(()),
             (line, head) if line >= head => Err(error),
@@ -287,7 +288,8 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
     }
     check_value(line, rest)?;
     let value = trim(rest);
-    if field_len(line) > limits.max_field_size {
+    let limit = limits.max_field_size;
+    if line.len() > limit && field_len(line) > limit {
         return Err(HttpError::FieldTooLong {
             limit: limits.max_field_size,
         });
