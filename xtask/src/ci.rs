@@ -32,6 +32,9 @@ enum Task {
     Skip(&'static str),
 }
 
+/// The fuzz targets are a package of their own, which a plain check keeps alive.
+const FUZZ: &str = "check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz";
+
 /// What this machine has beyond cargo.
 #[derive(Debug, Default)]
 struct Tools {
@@ -78,6 +81,8 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
             "test --workspace --all-targets"
         })),
         Task::Run(Step::cargo("test --workspace --doc")),
+        // What a newcomer runs first.
+        Task::Run(Step::cargo("run --quiet --example quickstart")),
     ];
     tasks.extend(workspace.published().flat_map(each_feature).map(Task::Run));
     tasks.push(Task::Run(
@@ -104,6 +109,7 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     } else {
         Task::Skip("the rivals' bench build: tests/bench is not here")
     });
+    tasks.push(Task::Run(Step::cargo(FUZZ)));
     tasks.push(if tools.deny {
         Task::Run(Step::cargo("deny check --config .ci/deny.toml"))
     } else {
@@ -198,6 +204,7 @@ mod tests {
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo nextest run --workspace",
                 "cargo test --workspace --doc",
+                "cargo run --quiet --example quickstart",
                 "cargo check -p aio-core --no-default-features",
                 "cargo check -p aio-core --no-default-features --features brotli",
                 "cargo check -p aio-core --no-default-features --features default",
@@ -222,6 +229,7 @@ mod tests {
                 "cargo check -p aio-core --no-default-features --features brotli,zstd",
                 "skipped the minimum Rust version: its toolchain is not installed",
                 "skipped the rivals' bench build: tests/bench is not here",
+                "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
             ],
@@ -243,6 +251,7 @@ mod tests {
             &[
                 "rustup run 1.89 cargo check --workspace",
                 "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml",
+                "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",
             ],
