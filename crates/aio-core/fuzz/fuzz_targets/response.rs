@@ -13,6 +13,7 @@
 mod check_response;
 
 use aio_core::http1::{Exchanged, Limits};
+use http::Method;
 use libfuzzer_sys::fuzz_target;
 
 use crate::check_response::{NARROW, check};
@@ -21,11 +22,8 @@ fuzz_target!(|input: &[u8]| {
     // The sizes of the pieces follow from the input alone, so that a find comes again.
     let sizes = || input.iter().cycle().map(|byte| usize::from(byte % 32) + 1);
     for limits in [Limits::default(), NARROW] {
-        for head in [false, true] {
-            let exchanged = Exchanged {
-                head,
-                read_until_eof: true,
-            };
+        for method in [Method::GET, Method::HEAD, Method::CONNECT] {
+            let exchanged = Exchanged::of(&method);
             let mut sizes = sizes();
             check(input, limits, exchanged, || sizes.next().unwrap_or(1));
         }
