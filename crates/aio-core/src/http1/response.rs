@@ -166,11 +166,11 @@ impl HeadParser {
             max_headers,
             ..
         } = self.limits;
-        let (length, limit, error) = if self.status.is_some() {
+        let (over_line, error) = if self.status.is_some() {
             let error = HttpError::FieldTooLong {
                 limit: max_field_size,
             };
-            (field_len(line), max_field_size, error)
+            (surplus(line, max_field_size), error)
         } else {
             let stray = line
                 .iter()
@@ -185,9 +185,8 @@ impl HeadParser {
                 limit: max_line_size,
             };
             let limit = max_line_size.saturating_add(STATUS_PREFIX + LINE_SLACK);
-            (line.len(), limit, error)
+            (line.len().saturating_sub(limit), error)
         };
-        let over_line = length.saturating_sub(limit);
         match (over_line, over_head) {
             (0, 0) => Ok(()),
             (line, head) if line >= head => Err(error),
@@ -289,7 +288,7 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
     check_value(line, rest)?;
     let value = trim(rest);
     let limit = limits.max_field_size;
-    if line.len() > limit && field_len(line) > limit {
+    if line.len() > limit && surplus(line, limit) > 0 {
         return Err(HttpError::FieldTooLong {
             limit: limits.max_field_size,
         });
@@ -302,14 +301,15 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
     })
 }
 
-/// The length of a field against its limit: the colon and blanks before the value aside.
-fn field_len(line: &[u8]) -> usize {
-    let Some((name, rest)) = memchr(b':', line).and_then(|colon| line.split_at_checked(colon))
-    else {
-        return line.len();
-    };
-    let rest = rest.get(1..).unwrap_or_default();
-    name.len() + rest.len() - leading_blanks(rest)
+/// How many bytes of a line lie behind the last that a field within `limit` may have: the
+/// colon and the blanks before the value do not count.
+fn surplus(line: &[u8], limit: usize) -> usize {
+    let name_len = memchr(b':', line).unwrap_or(line.len());
+    let rest = line.get(name_len + 1..).unwrap_or_default();
+    if name_len > limit {
+        return line.len() - limit;
+    }
+    (name_len + rest.len() - leading_blanks(rest)).saturating_sub(limit)
 }
 
 /// Refuses NUL and a bare carriage return, which other parsers take for line ends.
