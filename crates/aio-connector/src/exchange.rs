@@ -18,6 +18,39 @@ use crate::upload::UploadFraming;
 /// It is driven by whoever polls it; no task stands behind it. When the body has ended
 /// its connection goes back to the pool in that same poll. Dropped earlier, it gives the
 /// connection back if the rest of the body has already arrived, and closes it if not.
+///
+/// ```
+/// use std::future::poll_fn;
+///
+/// use aio_connector::{Connection, Exchange, ExchangeOptions, UploadFraming};
+/// use aio_core::http1::{BodyEvent, Exchanged, Limits};
+/// use aio_core::{Body, RequestUrl};
+/// use http::Method;
+/// use tokio::io::AsyncWriteExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (near, mut far) = tokio::io::duplex(1024);
+/// far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await?;
+///
+/// let mut connection = Connection::over(near, &RequestUrl::parse("http://example.org/")?);
+/// let (head, key) = connection.head_buffer();
+/// let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", key.host_header());
+/// head.extend_from_slice(request.as_bytes());
+/// let options = ExchangeOptions {
+///     framing: UploadFraming::Length(0),
+///     limits: Limits::default(),
+///     exchanged: Exchanged::of(&Method::GET),
+///     force_close: false,
+/// };
+/// let mut exchange = Exchange::start(connection, Body::none(), options);
+/// let head = poll_fn(|cx| exchange.poll_head(cx)).await?;
+/// assert_eq!(head.status, 200);
+/// let body = poll_fn(|cx| exchange.poll_body(cx)).await?;
+/// assert!(matches!(body, BodyEvent::Data(data) if data == "hi"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Exchange {
     connection: Option<Connection>,
     head: Bytes,
@@ -39,27 +72,35 @@ pub struct ExchangeOptions {
 }
 
 /// Why an exchange failed; the session adds where it was going.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
     /// The response head is malformed.
-    Http(HttpError),
+    #[error("malformed response head")]
+    Http(#[source] HttpError),
     /// A body is not what its head says.
-    Payload(PayloadError),
+    #[error("broken body")]
+    Payload(#[source] PayloadError),
     /// The peer closed before the head was whole.
+    #[error("server disconnected")]
     Disconnected {
         /// What had come of the head, at most 4 KiB.
         partial: PartialHead,
     },
     /// Receiving failed before the head was whole.
-    Read(io::Error),
+    #[error("cannot receive the response")]
+    Read(#[source] io::Error),
     /// Sending failed, and no response came: a request without a body.
-    Write(io::Error),
+    #[error("cannot send the request")]
+    Write(#[source] io::Error),
     /// The same: a request with a body.
-    WriteBody(io::Error),
+    #[error("cannot send the request body")]
+    WriteBody(#[source] io::Error),
     /// The request's body could not be read from its source.
-    Source(BoxError),
+    #[error("cannot read the request body")]
+    Source(#[source] BoxError),
     /// The exchange is over, or its connector is closed.
+    #[error("connection closed")]
     Closed,
 }
 

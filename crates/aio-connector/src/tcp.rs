@@ -19,7 +19,8 @@ use crate::timer::now;
 
 /// Makes and keeps TCP connections; aiohttp's `TCPConnector`.
 ///
-/// A handle: clones share the same connections.
+/// A handle: clones share the same connections, and with the last of them all are closed,
+/// those in use too.
 ///
 /// ```
 /// use aio_connector::TcpConnector;
@@ -78,7 +79,19 @@ pub struct ConnectRequest<'a> {
     pub started: Instant,
 }
 
-impl ConnectRequest<'_> {
+impl<'a> ConnectRequest<'a> {
+    /// Makes one without timeouts and watchers, which begins now.
+    pub fn new(url: &'a RequestUrl) -> Self {
+        Self {
+            url,
+            pool: None,
+            sock_connect: None,
+            observer: None,
+            phase: Phase::Pool,
+            started: now(),
+        }
+    }
+
     pub(crate) fn observe(&mut self, event: ConnectEvent<'_>) {
         if let Some(observer) = &mut self.observer {
             observer.on_connect(event);
@@ -125,6 +138,19 @@ impl TcpConnector {
     /// limits allow; else it waits in the queue.
     ///
     /// Dropping the future leaves the queue, or the dialling, and frees the slot.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aio_connector::{ConnectRequest, TcpConnector};
+    /// use aio_core::RequestUrl;
+    ///
+    /// let url = RequestUrl::parse("http://127.0.0.1:8080/")?;
+    /// let connector = TcpConnector::new();
+    /// let connection = connector.connect(&mut ConnectRequest::new(&url)).await?;
+    /// println!("{:?}", connection.peer_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the name has no address, no address accepts within `sock_connect`, or the
