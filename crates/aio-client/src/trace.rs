@@ -95,7 +95,8 @@ impl Traces {
         if configs.is_empty() {
             return Self(None);
         }
-        let traces = configs.iter().map(|config| config.start(request)).collect();
+        let start = |config: &Arc<dyn TraceConfig>| unharmed(|| config.start(request));
+        let traces = configs.iter().filter_map(start).collect();
         Self(Some(Arc::new(Mutex::new(traces))))
     }
 
@@ -107,14 +108,19 @@ impl Traces {
         if let Some(traces) = &self.0 {
             let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
             for trace in traces.iter_mut() {
-                // Watching a request cannot end it.
-                let told = catch_unwind(AssertUnwindSafe(|| trace.on(event)));
-                if told.is_err() {
-                    tracing::error!("a request trace panicked");
-                }
+                unharmed(|| trace.on(event));
             }
         }
     }
+}
+
+/// Calls code of the user's that watches a request, which a panic in it does not end.
+fn unharmed<R>(call: impl FnOnce() -> R) -> Option<R> {
+    let told = catch_unwind(AssertUnwindSafe(call));
+    if told.is_err() {
+        tracing::error!("a request trace panicked");
+    }
+    told.ok()
 }
 
 impl ObserveConnect for Traces {

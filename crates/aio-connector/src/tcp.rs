@@ -1,8 +1,10 @@
 //! The connector for TCP.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use aio_core::RequestUrl;
@@ -191,7 +193,24 @@ impl TcpConnector {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.observe(ConnectEvent::CreateStart);
-        let stream = match self.shared.dialer.dial(slot.key(), request).await {
+        let user = slot.user();
+        let dialled = {
+            let mut dialling = pin!(self.shared.dialer.dial(slot.key(), request));
+            poll_fn(|cx| {
+                user.is_waiting(cx.waker());
+                if self.is_closed() {
+                    return Poll::Ready(None);
+                }
+                dialling.as_mut().poll(cx).map(Some)
+            })
+            .await
+        };
+        let Some(dialled) = dialled else {
+            return Err(ConnectionError::Closed {
+                attempt: Box::new(request.attempt()),
+            });
+        };
+        let stream = match dialled {
             Ok(stream) => stream,
             Err(DialError::Timeout) => {
                 return Err(ConnectionError::Timeout {
@@ -205,13 +224,8 @@ impl TcpConnector {
                 return Err(ConnectionError::Connect(error));
             }
         };
-        if self.is_closed() {
-            return Err(ConnectionError::Closed {
-                attempt: Box::new(request.attempt()),
-            });
-        }
         request.observe(ConnectEvent::CreateEnd);
-        let link = Box::new(Link::new(stream, slot.user()));
+        let link = Box::new(Link::new(stream, user));
         Ok(Connection::new(link, slot))
     }
 
@@ -240,7 +254,7 @@ impl TcpConnector {
 /// Waits for `acquire` and tells the observer of the waiting.
 async fn queued(acquire: &mut Acquire<'_>, request: &mut ConnectRequest<'_>) -> Acquired {
     let mut told = false;
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         let polled = std::pin::Pin::new(&mut *acquire).poll(cx);
         if polled.is_pending() && acquire.is_queued() && !std::mem::replace(&mut told, true) {
             request.observe(ConnectEvent::QueuedStart);

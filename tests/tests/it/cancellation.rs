@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aio_client::{
@@ -13,6 +13,10 @@ use aio_client::{
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
 use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A script of calls that a user might make.
 type Script = fn(ClientSession, String) -> BoxFuture<'static, Result<(), ClientError>>;
@@ -44,15 +48,110 @@ impl<F: Future> Future for Polls<F> {
     }
 }
 
+/// A server that counts its connections.
+enum Server<'a> {
+    /// Answers when it has read the request.
+    Whole(&'a TestServer),
+    Early(&'a Early),
+}
+
+impl Server<'_> {
+    fn url(&self, path: &str) -> String {
+        match self {
+            Self::Whole(server) => server.url(path),
+            Self::Early(server) => format!("http://{}{path}", server.address),
+        }
+    }
+
+    fn open(&self) -> usize {
+        match self {
+            Self::Whole(server) => server.open(),
+            Self::Early(server) => *server.open.borrow(),
+        }
+    }
+
+    async fn wait_for_open(&self, open: usize) {
+        match self {
+            Self::Whole(server) => server.wait_for_open(open).await,
+            Self::Early(server) => {
+                let mut now = server.open.subscribe();
+                now.wait_for(|now| *now == open).await.expect("it counts");
+            }
+        }
+    }
+}
+
+/// Answers an upload when it has read its head; a GET with "small".
+struct Early {
+    address: SocketAddr,
+    open: watch::Sender<usize>,
+    acceptor: JoinHandle<()>,
+}
+
+impl Early {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let open = watch::Sender::new(0);
+        let counted = open.clone();
+        let acceptor = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.send_modify(|open| *open += 1);
+                let counted = counted.clone();
+                tokio::spawn(async move {
+                    // That the client leaves is no error.
+                    _ = Self::serve(stream).await;
+                    counted.send_modify(|open| *open -= 1);
+                });
+            }
+        });
+        Self {
+            address,
+            open,
+            acceptor,
+        }
+    }
+
+    async fn serve(stream: TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut stream = BufReader::new(stream);
+        loop {
+            let head = Self::read_until(&mut stream, b"\r\n\r\n").await?;
+            if head.starts_with(b"GET") {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall";
+                stream.write_all(answer).await?;
+                continue;
+            }
+            let answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nearly";
+            stream.write_all(answer).await?;
+            Self::read_until(&mut stream, b"\r\n0\r\n\r\n").await?;
+        }
+    }
+
+    async fn read_until(stream: &mut BufReader<TcpStream>, end: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        while !read.ends_with(end) {
+            read.push(stream.read_u8().await?);
+        }
+        Ok(read)
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
 /// Most polls that a script may take; one that takes more hangs.
 const MOST: usize = 5_000;
 
 /// How long a server may take to see that a connection was closed.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Drops `script` after each number of polls until it completes.
-async fn sweep(name: &str, limit: usize, script: Script) {
-    let server = TestServer::start(answer).await.expect("a server");
+/// Drops `script` after each number of polls until it completes; `idle` connections are
+/// then in the pool.
+async fn sweep(server: &Server<'_>, (name, limit, idle, script): (&str, usize, usize, Script)) {
     for polls in 0.. {
         assert!(polls < MOST, "{name} does not end");
         let session = session(limit);
@@ -69,6 +168,9 @@ async fn sweep(name: &str, limit: usize, script: Script) {
         assert_eq!(stats.waiting, 0, "{shown}");
         assert_eq!(stats.open, stats.idle, "{shown}");
         assert!(stats.open <= limit, "{shown}");
+        if outcome.is_some() {
+            assert_eq!(stats.idle, idle, "{shown}");
+        }
         let closed = tokio::time::timeout(SOON, server.wait_for_open(stats.open)).await;
         assert!(
             closed.is_ok(),
@@ -77,12 +179,7 @@ async fn sweep(name: &str, limit: usize, script: Script) {
         );
 
         // The session is as good as new.
-        let again = session
-            .get(server.url("/small"))
-            .await
-            .expect("a response")
-            .text()
-            .await;
+        let again = text(&session, server.url("/small")).await;
         assert_eq!(again.expect("a body"), "small", "{shown}");
         session.close().await;
         let closed = tokio::time::timeout(SOON, server.wait_for_open(0)).await;
@@ -130,6 +227,10 @@ impl Resolver for Slow {
 
 const LARGE: usize = 1024 * 1024;
 
+fn chunks() -> Vec<String> {
+    (0..20).map(|n| format!("chunk {n}\n")).collect()
+}
+
 async fn answer(request: Request) -> Response {
     match request.target.as_str() {
         "/small" => Response::ok("small"),
@@ -141,10 +242,8 @@ async fn answer(request: Request) -> Response {
             })
         }
         "/chunked" => {
-            let chunks = (0..20)
-                .map(|n| Bytes::from(format!("chunk {n}\n")))
-                .collect();
-            Response::new(200).body(Answer::Chunked(chunks))
+            let chunks = chunks().into_iter().map(Bytes::from);
+            Response::new(200).body(Answer::Chunked(chunks.collect()))
         }
         "/gzip" => {
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -182,21 +281,51 @@ impl futures_core::Stream for Pieces {
     }
 }
 
-const SCRIPTS: [(&str, usize, Script); 14] = [
-    ("a small GET", 10, |session, server| {
+/// A stream that waits a millisecond for each piece.
+struct Timed(usize, Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl futures_core::Stream for Timed {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(left) = self.0.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        let sleep = || Box::pin(tokio::time::sleep(Duration::from_millis(1)));
+        ready!(self.1.get_or_insert_with(sleep).as_mut().poll(cx));
+        *self = Self(left, None);
+        Poll::Ready(Some(Ok(Bytes::from_static(b"0123456789"))))
+    }
+}
+
+/// Polls a read so many times, then drops it; gives what it gave, if it was over by then.
+async fn give_up<T>(
+    polls: usize,
+    read: impl Future<Output = Result<T, ClientError>>,
+) -> Result<Option<T>, ClientError> {
+    let polls = Polls {
+        future: Some(Box::pin(read)),
+        left: polls,
+    };
+    polls.await.transpose()
+}
+
+/// A name, the limit of the connector, and how many connections are idle when it is over.
+const SCRIPTS: [(&str, usize, usize, Script); 17] = [
+    ("a small GET", 10, 1, |session, server| {
         Box::pin(async move {
             assert_eq!(text(&session, server + "/small").await?, "small");
             Ok(())
         })
     }),
-    ("two GETs in turn", 10, |session, server| {
+    ("two GETs in turn", 10, 1, |session, server| {
         Box::pin(async move {
             assert_eq!(text(&session, format!("{server}/small")).await?, "small");
             assert_eq!(text(&session, server + "/small").await?, "small");
             Ok(())
         })
     }),
-    ("a large body, chunk by chunk", 10, |session, server| {
+    ("a large body, chunk by chunk", 10, 1, |session, server| {
         Box::pin(async move {
             let mut response = session.get(server + "/large").await?;
             let mut len = 0;
@@ -207,7 +336,7 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             Ok(())
         })
     }),
-    ("a large body at once", 10, |session, server| {
+    ("a large body at once", 10, 1, |session, server| {
         Box::pin(async move {
             assert_eq!(
                 session.get(server + "/large").await?.read().await?.len(),
@@ -216,14 +345,14 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             Ok(())
         })
     }),
-    ("a chunked body", 10, |session, server| {
+    ("a chunked body", 10, 1, |session, server| {
         Box::pin(async move {
             let body = text(&session, server + "/chunked").await?;
             assert!(body.starts_with("chunk 0\n") && body.ends_with("chunk 19\n"));
             Ok(())
         })
     }),
-    ("lines of a body", 10, |session, server| {
+    ("lines of a body", 10, 1, |session, server| {
         Box::pin(async move {
             let mut response = session.get(server + "/chunked").await?;
             let mut lines = 0;
@@ -234,20 +363,20 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             Ok(())
         })
     }),
-    ("a gzip body", 10, |session, server| {
+    ("a gzip body", 10, 1, |session, server| {
         Box::pin(async move {
             assert_eq!(text(&session, server + "/gzip").await?.len(), 200_000);
             Ok(())
         })
     }),
-    ("a small POST", 10, |session, server| {
+    ("a small POST", 10, 1, |session, server| {
         Box::pin(async move {
             let mut response = session.post(server + "/length").body("12345").await?;
             assert_eq!(response.text().await?, "5");
             Ok(())
         })
     }),
-    ("a chunked upload", 10, |session, server| {
+    ("a chunked upload", 10, 1, |session, server| {
         Box::pin(async move {
             let body = Body::stream(Pieces(20, false));
             let mut response = session.post(server + "/length").body(body).await?;
@@ -255,17 +384,23 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             Ok(())
         })
     }),
-    ("two requests under a limit of one", 1, |session, server| {
-        Box::pin(async move {
-            let first = text(&session, format!("{server}/small"));
-            let second = text(&session, server + "/chunked");
-            let (first, second) = tokio::join!(first, second);
-            assert!(first? == "small" && second?.len() > 100);
-            Ok(())
-        })
-    }),
+    (
+        "two requests under a limit of one",
+        1,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                let first = text(&session, format!("{server}/small"));
+                let second = text(&session, server + "/chunked");
+                let (first, second) = tokio::join!(first, second);
+                assert!(first? == "small" && second?.len() > 100);
+                Ok(())
+            })
+        },
+    ),
     (
         "a name to resolve, and another host that has to give way",
+        1,
         1,
         |session, server| {
             Box::pin(async move {
@@ -279,6 +414,7 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
     (
         "a connection that the server closes",
         10,
+        0,
         |session, server| {
             Box::pin(async move {
                 assert_eq!(text(&session, format!("{server}/close")).await?, "bye");
@@ -287,7 +423,7 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             })
         },
     ),
-    ("a response released unread", 10, |session, server| {
+    ("a response released unread", 10, 1, |session, server| {
         Box::pin(async move {
             session.get(format!("{server}/large")).await?.release();
             drop(session.get(format!("{server}/chunked")).await?);
@@ -295,7 +431,55 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
             Ok(())
         })
     }),
-    ("a middleware that sends twice", 10, |session, server| {
+    (
+        "a source that waits for a timer",
+        10,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                let body = Body::stream(Timed(3, None));
+                let mut response = session.post(server + "/length").body(body).await?;
+                assert_eq!(response.text().await?, "30");
+                Ok(())
+            })
+        },
+    ),
+    (
+        "a read behind one that was dropped",
+        10,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                for polls in 1..4 {
+                    let mut response = session.get(format!("{server}/large")).await?;
+                    give_up(polls, response.read()).await?;
+                    assert!(response.read().await? == vec![7; LARGE]);
+                    let mut response = session.get(format!("{server}/chunked")).await?;
+                    give_up(polls, response.text()).await?;
+                    assert_eq!(response.text().await?, chunks().concat());
+                }
+                Ok(())
+            })
+        },
+    ),
+    (
+        "lines behind a read that was dropped",
+        10,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                let mut response = session.get(server + "/chunked").await?;
+                let read = give_up(1, response.content().read_all()).await?;
+                let mut body = read.unwrap_or_default().to_vec();
+                while let Some(line) = response.content().line().await? {
+                    body.extend_from_slice(&line);
+                }
+                assert_eq!(body, chunks().concat().as_bytes());
+                Ok(())
+            })
+        },
+    ),
+    ("a middleware that sends twice", 10, 1, |session, server| {
         Box::pin(async move {
             let twice = |request: ClientRequest, next: Next| async move {
                 if let Some(request) = request.try_clone() {
@@ -314,9 +498,56 @@ const SCRIPTS: [(&str, usize, Script); 14] = [
     }),
 ];
 
+/// As [`SCRIPTS`], with a server that answers an upload before it has read it.
+const EARLY: [(&str, usize, usize, Script); 3] = [
+    (
+        "a body that is read before its upload is out",
+        10,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                let body = Body::stream(Pieces(20, false));
+                let mut response = session.post(server + "/").body(body).await?;
+                assert_eq!(response.text().await?, "early");
+                Ok(())
+            })
+        },
+    ),
+    (
+        "an upload that waits for a timer behind its response",
+        10,
+        1,
+        |session, server| {
+            Box::pin(async move {
+                let body = Body::stream(Timed(3, None));
+                let mut response = session.post(server + "/").body(body).await?;
+                assert_eq!(response.text().await?, "early");
+                Ok(())
+            })
+        },
+    ),
+    (
+        "a response dropped before its upload is out",
+        10,
+        0,
+        |session, server| {
+            Box::pin(async move {
+                let body = Body::stream(Timed(usize::MAX, None));
+                drop(session.post(server + "/").body(body).await?);
+                Ok(())
+            })
+        },
+    ),
+];
+
 async fn sweep_all() {
-    for (name, limit, script) in SCRIPTS {
-        sweep(name, limit, script).await;
+    let server = TestServer::start(answer).await.expect("a server");
+    for script in SCRIPTS {
+        sweep(&Server::Whole(&server), script).await;
+    }
+    let server = Early::start().await;
+    for script in EARLY {
+        sweep(&Server::Early(&server), script).await;
     }
 }
 

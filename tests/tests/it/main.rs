@@ -1,9 +1,14 @@
 //! Tests through public interfaces: of the harness itself, and of the whole client.
 
 mod cancellation;
+mod closing;
 mod errors;
 mod http_server;
+mod peer;
 mod promises;
+mod reading;
 mod scripted_server;
 mod seams;
+mod secrets;
 mod session;
+mod uploads;

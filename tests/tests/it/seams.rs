@@ -8,6 +8,8 @@ use aio_client::{
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 
+use crate::peer::Listener;
+
 /// Answers with the request's `X-Tag` headers.
 async fn tags(request: Request) -> Response {
     let tags = request.headers.iter().filter(|(name, _)| name == "X-Tag");
@@ -133,6 +135,32 @@ async fn traces_see_connector_and_session_in_order() {
     assert_eq!(*log.0.lock().expect("no panic"), want);
 }
 
+/// Watches nothing and panics at each event.
+#[derive(Debug)]
+struct Broken;
+
+impl TraceConfig for Broken {
+    fn start(&self, _: &TraceStart<'_>) -> Box<dyn RequestTrace> {
+        Box::new(|event: &Event<'_>| panic!("told of {event:?}"))
+    }
+}
+
+#[tokio::test]
+async fn a_trace_that_panics_ends_neither_the_request_nor_the_next_trace() {
+    let server = TestServer::start(tags).await.expect("a server");
+    let log = Log::default();
+    let session = ClientSession::builder()
+        .trace_config(Broken)
+        .trace_config(log.clone())
+        .build()
+        .expect("valid");
+    let request = session.get(server.url("/path")).header("X-Tag", "one");
+    let mut response = request.await.expect("a response");
+    assert_eq!(response.text().await.expect("a body"), "one");
+    let log = log.0.lock().expect("no panic");
+    assert_eq!(log.last().map(String::as_str), Some("RequestEnd"));
+}
+
 #[tokio::test]
 async fn the_environment_is_an_argument() {
     let environment = Environment::from_pairs([("http_proxy", "http://proxy:3128")]);
@@ -155,4 +183,25 @@ async fn the_free_function_closes_its_connection() {
     drop(response);
     server.wait_for_open(0).await;
     assert_eq!(server.connections(), 1);
+}
+
+/// Panics when it is to begin.
+#[derive(Debug)]
+struct BrokenStart;
+
+impl TraceConfig for BrokenStart {
+    fn start(&self, _: &TraceStart<'_>) -> Box<dyn RequestTrace> {
+        panic!("told of a request")
+    }
+}
+
+#[tokio::test]
+async fn a_trace_that_panics_at_its_start_does_not_end_the_request() {
+    let builder = ClientSession::builder().trace_config(BrokenStart);
+    let (listener, session) = (Listener::new().await, builder.build().expect("valid"));
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (response, _peer) = listener
+        .answer(session.get(listener.url("/")), answer)
+        .await;
+    assert!(response.ok());
 }

@@ -100,6 +100,29 @@ async fn a_shared_connector_outlives_a_session_that_does_not_own_it() {
 }
 
 #[tokio::test]
+async fn no_uri_leaves_the_base_url() {
+    let (server, elsewhere) = (server().await, server().await);
+    let builder = ClientSession::builder().base_url(server.url("/api/"));
+    let builder = builder.header("Authorization", "Bearer secret");
+    let session = builder.build().expect("valid");
+    let escape = format!("//{}/x", elsewhere.address());
+    // The type takes it for a path.
+    let uri: http::Uri = escape.parse().expect("a URI");
+    for request in [session.get(escape), session.get(&uri), session.get(uri)] {
+        let error = request.await.expect_err("no scheme");
+        assert_eq!(error.aiohttp_class(), "InvalidUrlClientError");
+    }
+    assert_eq!((server.connections(), elsewhere.connections()), (0, 0));
+    // What is relative is joined; what is absolute is meant.
+    let uri = |text: &str| text.parse::<http::Uri>().expect("a URI");
+    let response = session.get(uri("/x?a=%2F")).await.expect("a response");
+    assert_eq!(response.url().to_string(), server.url("/x?a=%2F"));
+    let absolute = elsewhere.url("/x");
+    let response = session.get(uri(&absolute)).await.expect("a response");
+    assert_eq!(response.url().to_string(), absolute);
+}
+
+#[tokio::test]
 async fn a_bad_status_is_an_error_where_asked_for() {
     let (server, session) = (server().await, ClientSession::new());
     let mut response = session

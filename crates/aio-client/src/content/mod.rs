@@ -191,6 +191,7 @@ impl Content {
         if separator.is_empty() {
             return Err(UsageError::EmptySeparator.into());
         }
+        self.check()?;
         let mut searched = 0;
         let end = loop {
             let unseen = self.buffer.get(searched..).unwrap_or_default();
@@ -216,7 +217,7 @@ impl Content {
 
     /// Tells whether all was read and handed out.
     pub fn at_eof(&self) -> bool {
-        self.buffer.is_empty() && self.source.is_drained()
+        self.buffer.is_empty() && self.failed.is_none() && self.source.is_drained()
     }
 
     pub(crate) fn session(&self) -> &ClientSession {

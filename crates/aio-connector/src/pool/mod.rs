@@ -273,3 +273,104 @@ impl Drop for Acquire<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    /// A waker that notes, when it is dropped, whether the locks were free: what a waker
+    /// keeps alive may be a task with a connection of this same pool.
+    struct Owner {
+        is_free: Box<dyn Fn() -> bool + Send + Sync>,
+        dropped: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Owner {
+        fn waker(
+            dropped: &Arc<Mutex<Vec<bool>>>,
+            is_free: impl Fn() -> bool + Send + Sync + 'static,
+        ) -> Waker {
+            let (is_free, dropped) = (Box::new(is_free), Arc::clone(dropped));
+            Waker::from(Arc::new(Self { is_free, dropped }))
+        }
+    }
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.dropped
+                .lock()
+                .expect("no panic")
+                .push((self.is_free)());
+        }
+    }
+
+    fn pool() -> Arc<Pool> {
+        Pool::new(Bounds {
+            limit: 1,
+            per_host: 1,
+            keepalive: None,
+        })
+    }
+
+    /// Has a request wait with an [`Owner`], and tells what that noted when `end` is over.
+    #[track_caller]
+    fn check(what: &str, end: impl FnOnce(&Arc<Pool>, Pin<&mut Option<Acquire<'_>>>, Slot)) {
+        let pool = pool();
+        let url = RequestUrl::parse("http://a.test/").expect("a URL");
+        let mut noop = Context::from_waker(Waker::noop());
+        let Poll::Ready(Acquired::Dial(slot)) = Pin::new(&mut pool.acquire(&url)).poll(&mut noop)
+        else {
+            panic!("the slot is free");
+        };
+        let dropped = Arc::default();
+        let shared = Arc::clone(&pool);
+        let owner = Owner::waker(&dropped, move || shared.slots.try_lock().is_ok());
+        let mut second = Some(pool.acquire(&url));
+        let polled = Pin::new(&mut second)
+            .as_pin_mut()
+            .expect("made above")
+            .poll(&mut Context::from_waker(&owner));
+        assert!(polled.is_pending(), "{what}");
+        drop(owner);
+        assert!(dropped.lock().expect("no panic").is_empty(), "{what}");
+        end(&pool, Pin::new(&mut second), slot);
+        let dropped = dropped.lock().expect("no panic").clone();
+        assert_eq!(dropped, [true], "{what}: once, and without the lock");
+    }
+
+    #[test]
+    fn wakers_are_dropped_without_the_lock() {
+        check("given up", |_, mut second, _| second.set(None));
+        check("polled by another", |_, second, _| {
+            let again = second.as_pin_mut().expect("it waits");
+            let polled = again.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "the slot is taken");
+        });
+        check("woken by a free slot", |_, _, slot| drop(slot));
+        check("woken by the closing", |pool, _, _| pool.close());
+    }
+
+    #[test]
+    fn users_drop_their_wakers_without_their_lock() {
+        let (pool, user, dropped) = (pool(), Arc::new(User::default()), Arc::default());
+        let owner = || {
+            let (pool, user) = (Arc::clone(&pool), Arc::clone(&user));
+            Owner::waker(&dropped, move || {
+                pool.users.try_lock().is_ok() && user.0.try_lock().is_ok()
+            })
+        };
+        pool.enter(&user);
+        user.is_waiting(&owner());
+        user.is_waiting(&owner());
+        user.rests();
+        user.is_waiting(&owner());
+        pool.close();
+        assert_eq!(*dropped.lock().expect("no panic"), [true; 3]);
+    }
+}

@@ -369,18 +369,12 @@ pub(super) fn trim(value: &[u8]) -> &[u8] {
     value.get(..end).unwrap_or_default()
 }
 
-/// The beginning of a line as an error shows it; the value of a field may be a secret.
+/// The name in a line, as an error shows it; what follows may be a secret.
 fn shown(line: &[u8]) -> Box<str> {
-    let end = line
-        .iter()
-        .position(|&byte| byte == b':')
-        .unwrap_or(line.len())
-        .min(80);
-    line.get(..end)
-        .unwrap_or_default()
-        .escape_ascii()
-        .to_string()
-        .into()
+    let no_token = || line.iter().position(|&byte| !is_token(byte));
+    let end = memchr(b':', line).or_else(no_token).unwrap_or(line.len());
+    let name = line.get(..end.min(80)).unwrap_or_default();
+    name.escape_ascii().to_string().into()
 }
 
 #[cfg(test)]

@@ -1,0 +1,120 @@
+//! A server that the test itself plays: it says what it is told, when it is told.
+
+use std::future::{Future, poll_fn};
+use std::time::Duration;
+
+use aio_client::{ClientResponse, RequestBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long something may take that is to happen by itself; only a failing test waits so long.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Where clients connect to.
+pub(crate) struct Listener(TcpListener);
+
+/// The server's end of a connection.
+pub(crate) struct Peer(TcpStream);
+
+impl Listener {
+    pub(crate) async fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.0.local_addr().expect("it is bound").to_string()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host())
+    }
+
+    pub(crate) async fn accept(&self) -> Peer {
+        let (stream, _) = self.0.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        Peer(stream)
+    }
+
+    /// Sends `request`, answers its head with `answer`, and gives both ends.
+    pub(crate) async fn answer(
+        &self,
+        request: RequestBuilder,
+        answer: impl AsRef<[u8]>,
+    ) -> (ClientResponse, Peer) {
+        let peer = async {
+            let mut peer = self.accept().await;
+            peer.head().await;
+            peer.send(answer).await;
+            peer
+        };
+        let (response, peer) = tokio::join!(request.send(), peer);
+        (response.expect("a response"), peer)
+    }
+}
+
+impl Peer {
+    /// Receives the head of a request, and nothing behind it.
+    pub(crate) async fn head(&mut self) -> String {
+        self.until(b"\r\n\r\n").await
+    }
+
+    /// Receives up to and with `end`.
+    pub(crate) async fn until(&mut self, end: &[u8]) -> String {
+        let mut received = Vec::new();
+        while !received.ends_with(end) {
+            received.push(self.0.read_u8().await.expect("the client goes on"));
+        }
+        String::from_utf8(received).expect("text")
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = self.0.write_all(bytes.as_ref()).await;
+        sent.expect("the client listens");
+    }
+
+    /// Receives whatever comes, until the client closes.
+    pub(crate) async fn drain(&mut self) {
+        let mut scratch = vec![0; 64 * 1024];
+        // A reset closes as well.
+        while let Ok(1..) = self.0.read(&mut scratch).await {}
+    }
+}
+
+/// Begins `future` in a task of its own; returns when that has to wait.
+pub(crate) async fn begin<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (tell, waits) = oneshot::channel();
+    let (mut tell, mut future) = (Some(tell), Box::pin(future));
+    let task = tokio::spawn(poll_fn(move |cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending()
+            && let Some(tell) = tell.take()
+        {
+            _ = tell.send(());
+        }
+        polled
+    }));
+    waits.await.expect("it waits");
+    task
+}
+
+/// Waits for what is to happen by itself.
+pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(SOON, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: not within {SOON:?}"),
+    }
+}
+
+/// Polls `future` until nothing is left to do but wait, and drops it then.
+pub(crate) async fn give_up<F: Future>(future: F) {
+    // The clock goes on when everybody waits: until then all that is there was taken.
+    tokio::time::pause();
+    let output = tokio::time::timeout(Duration::from_secs(1), future).await;
+    tokio::time::resume();
+    assert!(output.is_err(), "it did not have to wait");
+}
