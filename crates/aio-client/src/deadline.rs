@@ -64,6 +64,7 @@ impl Watch {
     /// Is ready when the exchange, which is pending, is too slow.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Exchange) -> Poll<Late> {
         let pause = match self.sock_read {
+            Some(_) if exchange.is_received() => None,
             Some(limit) if exchange.is_sent() || exchange.receipts() > 0 => {
                 let receipts = exchange.receipts();
                 if self.pause.is_none_or(|(_, began)| began != receipts) {

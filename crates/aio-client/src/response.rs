@@ -259,7 +259,7 @@ impl ClientResponse {
     /// If the body ends early, cannot be decoded, or comes too late. Each later read
     /// fails with the same error.
     pub async fn read(&mut self) -> Result<Bytes, ClientError> {
-        if self.body.is_none() || self.content.is_closed() {
+        if self.body.is_some() && self.content.is_closed() {
             // RSP-29: what was read stays for `text` and `json`, not for this.
             self.content.check()?;
         }

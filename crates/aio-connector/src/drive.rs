@@ -54,6 +54,8 @@ pub(crate) struct Link {
     runtime: Option<runtime::Id>,
     /// How far into a page the next bulk read starts.
     shift: usize,
+    /// The buffer is a block for bulk reads.
+    bulk: bool,
     /// A receive has filled the small buffer: its responses are longer than that.
     roomy: bool,
     pub(crate) requests: u64,
@@ -88,6 +90,7 @@ impl Link {
             timer: Timer::default(),
             runtime: current_runtime(),
             shift: 0,
+            bulk: false,
             roomy: false,
             requests: 0,
             user,
@@ -153,6 +156,11 @@ impl Link {
     /// Tells whether the request is out, as far as it will ever be.
     pub(crate) fn is_sent(&self) -> bool {
         self.exchange.upload.is_done() || self.exchange.upload_failed.is_some()
+    }
+
+    /// Tells whether the response has come whole.
+    pub(crate) fn is_received(&self) -> bool {
+        self.exchange.message.is_some() && self.exchange.body.has_ended()
     }
 
     /// Tells whether nothing of the exchange is left to do.
@@ -230,21 +238,18 @@ impl Link {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<BodyEvent, ExchangeError>> {
+        // However much there is to read, the request goes on.
+        self.drive_upload(cx)?;
         loop {
             match self.buffered()? {
                 BodyEvent::More => {}
-                BodyEvent::End => {
-                    ready!(self.poll_rest(cx))?;
-                    return Poll::Ready(Ok(BodyEvent::End));
-                }
+                BodyEvent::End if self.has_ended() => return Poll::Ready(Ok(BodyEvent::End)),
+                BodyEvent::End => return self.wait(cx),
                 event => return Poll::Ready(Ok(event)),
             }
             let expected = self.exchange.body.expected();
             match self.poll_receive(cx, expected) {
-                Poll::Pending => {
-                    self.drive_upload(cx)?;
-                    return self.wait(cx);
-                }
+                Poll::Pending => return self.wait(cx),
                 Poll::Ready(Ok(0)) => self.exchange.body.end_of_input()?,
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(error))),
@@ -275,6 +280,7 @@ impl Link {
                 }
             }
         }
+        self.drive_upload(cx)?;
         let left = usize::try_from(self.exchange.body.expected()).unwrap_or(usize::MAX);
         if target.len() == target.capacity() {
             target.reserve(left.min(READ));
@@ -282,7 +288,6 @@ impl Link {
         let room = (target.capacity() - target.len()).min(left).min(READ);
         let mut limited = target.limit(room);
         let Poll::Ready(read) = pin!(self.stream.read_buf(&mut limited)).poll(cx) else {
-            self.drive_upload(cx)?;
             return self.wait(cx);
         };
         let read = read.map_err(broken)?;
@@ -292,16 +297,6 @@ impl Link {
         self.exchange.receipts += 1;
         self.exchange.body.advance(read);
         Poll::Ready(Ok(read))
-    }
-
-    /// Writes the rest of a request whose response has ended before it.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
-        self.drive_upload(cx)?;
-        if self.has_ended() {
-            Poll::Ready(Ok(()))
-        } else {
-            self.wait(cx)
-        }
     }
 
     /// Tells whether the connection can carry another request, now that its user is done
@@ -355,11 +350,13 @@ impl Link {
     /// Frees what an idle connection need not hold.
     pub(crate) fn rest(&mut self) {
         self.user.rests();
-        for buffer in [&mut self.received, &mut self.head] {
-            // A buffer's capacity is what is left of its block.
-            if buffer.try_reclaim(IDLE_BUFFER + 1) {
-                *buffer = BytesMut::new();
-            }
+        // A piece of a block that is held somewhere keeps all of it alive, and the
+        // capacity of a buffer is only what is left of its block.
+        if std::mem::take(&mut self.bulk) || self.received.try_reclaim(IDLE_BUFFER + 1) {
+            self.received = BytesMut::new();
+        }
+        if self.head.try_reclaim(IDLE_BUFFER + 1) {
+            self.head = BytesMut::new();
         }
     }
 
@@ -375,6 +372,11 @@ impl Link {
                 // The server may have answered and closed before it read all.
                 state.upload.abandon();
                 state.upload_failed = Some(error);
+                Ok(())
+            }
+            // The response is there whole: what the request lacks does not take it away.
+            Poll::Ready(Err(_)) if state.message.is_some() && state.body.has_ended() => {
+                state.upload_failed = Some(io::ErrorKind::UnexpectedEof.into());
                 Ok(())
             }
             Poll::Ready(Err(UploadError::Source(error))) => Err(ExchangeError::Source(error)),
@@ -404,6 +406,7 @@ impl Link {
 
     /// Makes room for a bulk read where the kernel copies fast.
     fn prepare_block(&mut self) {
+        self.bulk = true;
         let block = READ + 2 * PAGE;
         if !self.received.try_reclaim(block) {
             // Pieces of the block are still held: it is used up first, so that a small

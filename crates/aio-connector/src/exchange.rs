@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use aio_core::http1::{BodyEvent, Exchanged, Head, Limits, Message};
 use aio_core::{Body, BoxError, HttpError, PayloadError};
@@ -148,6 +148,13 @@ impl Exchange {
             .map_or(self.sent.1, |connection| connection.link().is_sent())
     }
 
+    /// Tells whether the response has come whole, so that the server owes nothing.
+    pub fn is_received(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_none_or(|connection| connection.link().is_received())
+    }
+
     /// Returns how often data was received so far; grows with each piece.
     pub fn receipts(&self) -> u64 {
         self.connection
@@ -183,8 +190,9 @@ impl Exchange {
     /// If the peer closes, the connection fails, the body's source fails, or the head is
     /// no HTTP. The connection is then closed.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, ExchangeError>> {
-        let link = self.open()?.link_mut();
-        let head = ready!(link.poll_head(cx));
+        let Poll::Ready(head) = self.open()?.link_mut().poll_head(cx) else {
+            return self.wait();
+        };
         if head.is_err() {
             self.close();
         }
@@ -212,7 +220,9 @@ impl Exchange {
         if self.connection.is_none() {
             return Poll::Ready(Ok(BodyEvent::End));
         }
-        let event = ready!(self.open()?.link_mut().poll_body(cx));
+        let Poll::Ready(event) = self.open()?.link_mut().poll_body(cx) else {
+            return self.wait();
+        };
         Poll::Ready(self.settle(event))
     }
 
@@ -229,7 +239,9 @@ impl Exchange {
         if self.connection.is_none() {
             return Poll::Ready(Ok(0));
         }
-        let read = ready!(self.open()?.link_mut().poll_body_into(cx, target));
+        let Poll::Ready(read) = self.open()?.link_mut().poll_body_into(cx, target) else {
+            return self.wait();
+        };
         match &read {
             Err(_) => self.close(),
             Ok(_) if self.has_ended() => self.release(),
@@ -261,6 +273,14 @@ impl Exchange {
         self.connection
             .as_ref()
             .is_none_or(|connection| connection.link().has_ended())
+    }
+
+    /// Is pending, unless the connector was closed just before the waker was left.
+    fn wait<T>(&mut self) -> Poll<Result<T, ExchangeError>> {
+        match self.open() {
+            Ok(_) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     fn open(&mut self) -> Result<&mut Connection, ExchangeError> {

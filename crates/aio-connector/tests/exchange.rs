@@ -426,3 +426,81 @@ async fn a_piece_is_flushed_while_its_source_has_no_more() {
     let got = tokio::time::timeout(second, arrived(&mut far)).await;
     assert_eq!(got.expect("flushed"), "3\r\nabc");
 }
+
+/// A peer that answers for ever, a chunk at each read, and writes down what it is sent.
+struct Talkative {
+    answered: bool,
+    writes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsyncRead for Talkative {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !std::mem::replace(&mut self.answered, true) {
+            buffer.put_slice(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        }
+        buffer.put_slice(b"3\r\nabc\r\n");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Talkative {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes
+            .lock()
+            .expect("no panic")
+            .extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Is pending once, then gives one piece, then nothing more.
+struct Late(usize);
+
+impl Stream for Late {
+    type Item = Result<Bytes, BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0 += 1;
+        match self.0 {
+            1 => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            2 => Poll::Ready(Some(Ok(Bytes::from_static(b"late")))),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_response_without_pause_does_not_hold_up_the_upload() {
+    let writes = Arc::default();
+    let peer = Talkative {
+        answered: false,
+        writes: Arc::clone(&writes),
+    };
+    let upload = Body::stream(Late(0));
+    let mut exchange = start(peer, &Method::POST, upload, UploadFraming::Chunked);
+    head(&mut exchange).await.expect("a head");
+    for _ in 0..10 {
+        poll_fn(|cx| exchange.poll_body(cx)).await.expect("a chunk");
+    }
+    let sent = writes.lock().expect("no panic").clone();
+    assert!(sent.ends_with(b"4\r\nlate"), "{}", sent.escape_ascii());
+}

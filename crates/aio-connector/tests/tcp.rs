@@ -338,3 +338,39 @@ async fn a_connection_that_switched_protocols_is_not_used_again() {
     drop(exchange(connection.expect("a connection"), &mut peer, switched).await);
     check_stats(&pool, (0, 0, 0));
 }
+
+/// Closes the connector while it is asked for a piece.
+struct Closing(TcpConnector);
+
+impl futures_core::Stream for Closing {
+    type Item = Result<bytes::Bytes, aio_core::BoxError>;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.close();
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_close_in_the_middle_of_a_poll_is_not_missed() {
+    let (pool, server) = (TcpConnector::new(), Server::new().await);
+    let (connection, _peer) = tokio::join!(connect(&pool, &server.url), server.accept());
+    let mut connection = connection.expect("a connection");
+    connection
+        .head_buffer()
+        .0
+        .extend_from_slice(b"POST / HTTP/1.1\r\n\r\n");
+    let options = ExchangeOptions {
+        framing: UploadFraming::Chunked,
+        limits: Limits::default(),
+        exchanged: Exchanged::of(&Method::POST),
+        force_close: false,
+    };
+    let body = Body::stream(Closing(pool.clone()));
+    let mut exchange = Exchange::start(connection, body, options);
+    let polled = poll_once(pin!(poll_fn(|cx| exchange.poll_head(cx))));
+    assert!(
+        matches!(polled, Poll::Ready(Err(_))),
+        "it waits for a peer that is gone"
+    );
+}

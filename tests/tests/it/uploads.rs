@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aio_client::{Body, ClientError, ClientRequest, ClientResponse, ClientSession, Next, Phase};
+use aio_client::{
+    Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout, Next, Phase,
+};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -218,4 +220,26 @@ async fn a_middleware_sees_a_dead_connection_once_more() {
     let (response, _peer) = tokio::join!(session.get(listener.url("/")).send(), answer);
     assert_eq!(response.expect("a response").status(), 200);
     assert_eq!(count.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_has_answered_whole_is_not_too_slow() {
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    let (feed, body) = fed();
+    feed.send("one").expect("it is read");
+    let timeout = ClientTimeout {
+        sock_read: Some(Duration::from_secs(1)),
+        ..ClientTimeout::none()
+    };
+    let request = session.post(listener.url("/")).body(body).timeout(timeout);
+    let (mut response, mut peer) = listener.answer(request, CREATED).await;
+    tokio::time::pause();
+    let text = begin(async move { response.text().await }).await;
+    tokio::time::advance(Duration::from_secs(100)).await;
+    tokio::time::resume();
+    feed.send("two").expect("it is read");
+    drop(feed);
+    soon("the rest", peer.until(b"\r\n0\r\n\r\n")).await;
+    let text = soon("the body", text).await.expect("no panic");
+    assert_eq!(text.expect("a body"), "ok");
 }

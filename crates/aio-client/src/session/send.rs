@@ -32,8 +32,19 @@ pub(crate) struct Context {
     pub(crate) session: ClientSession,
     pub(crate) deadlines: Deadlines,
     pub(crate) traces: Traces,
-    /// Whether any request may have left, where middlewares may send several.
-    pub(crate) sent: Option<Arc<AtomicBool>>,
+    /// What was sent, where middlewares may send several requests.
+    pub(crate) sent: Option<Arc<Sent>>,
+}
+
+/// What middlewares have sent for one request of the user's.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Some request may have left.
+    any: AtomicBool,
+    /// One that must not be sent twice may have left.
+    for_good: AtomicBool,
+    /// The last one found its connection dead.
+    stale: AtomicBool,
 }
 
 /// Sends a request.
@@ -117,7 +128,7 @@ async fn through_middlewares(
     mut request: ClientRequest,
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let sent = Arc::new(AtomicBool::new(false));
+    let sent = Arc::new(Sent::default());
     let context = Context {
         sent: Some(Arc::clone(&sent)),
         ..context.clone()
@@ -130,14 +141,30 @@ async fn through_middlewares(
         let sending = Next::new(chain, context.clone()).run(request);
         match within(&mut Timer::default(), total, sending).await {
             // RTY-06: the middlewares run again.
-            Some(Err(error)) if is_stale(&error) => request = again.take().ok_or(error)?,
-            Some(response) => return response,
+            Some(Err(error)) if is_stale(&error) && again.is_some() && sent.may_be_repeated() => {
+                request = again.take().ok_or(error)?;
+            }
+            Some(response) => {
+                let any = sent.any.load(Ordering::Relaxed);
+                return response.map_err(|mut error| {
+                    error.mark_sent(any);
+                    error
+                });
+            }
             None => {
-                let sent = sent.load(Ordering::Relaxed);
+                let sent = sent.any.load(Ordering::Relaxed);
                 let attempt = attempt(&url, started, Phase::Head, sent);
                 return Err(ClientError::Timeout(Box::new(attempt)));
             }
         }
+    }
+}
+
+impl Sent {
+    /// Tells whether the request failed on a dead connection, and nothing that left before
+    /// must not be sent twice.
+    fn may_be_repeated(&self) -> bool {
+        self.stale.load(Ordering::Relaxed) && !self.for_good.load(Ordering::Relaxed)
     }
 }
 
@@ -147,7 +174,16 @@ pub(crate) async fn behind_middlewares(
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
     let ClientRequest { parts, body } = request;
-    let (head, exchange) = once(&parts, body, context).await?;
+    let answer = once(&parts, body, context).await;
+    if let Some(sent) = &context.sent {
+        let stale = answer.as_ref().is_err_and(is_stale);
+        sent.stale.store(stale, Ordering::Relaxed);
+        // Idempotent or not, what was answered is done.
+        let for_good = answer.is_ok() || !is_idempotent(&parts.method);
+        sent.for_good
+            .fetch_or(for_good && parts.method != Method::GET, Ordering::Relaxed);
+    }
+    let (head, exchange) = answer?;
     answered(parts, context, head, exchange)
 }
 
@@ -187,7 +223,7 @@ async fn with_retry(
     loop {
         let sent = once(&request.parts, std::mem::take(&mut request.body), context).await;
         match sent {
-            Err(error) if is_stale(&error) => {
+            Err(error) if is_stale(&error) && again.is_some() => {
                 left |= error.attempt().is_some_and(|attempt| attempt.sent);
                 request.body = again.take().ok_or(error)?;
             }
@@ -263,7 +299,7 @@ async fn once(
         force_close: force_close || plan.close,
     };
     if let Some(sent) = &context.sent {
-        sent.store(true, Ordering::Relaxed);
+        sent.any.store(true, Ordering::Relaxed);
     }
     let mut exchange = Exchange::start(connection, body, options);
     if !context.traces.is_empty() {

@@ -15,7 +15,8 @@ pub(super) struct ChunkedDecoder {
     extensions: usize,
     /// Header fields and trailers so far.
     fields: usize,
-    trailers: usize,
+    /// A trailer has come, which a folded line may follow.
+    in_trailer: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +67,7 @@ impl ChunkedDecoder {
             limits,
             extensions: 0,
             fields,
-            trailers: 0,
+            in_trailer: false,
         }
     }
 
@@ -205,20 +206,19 @@ impl ChunkedDecoder {
                 self.state = State::Done;
                 return Ok(Chunk::Last);
             }
-            if self.trailers > 0
-                && line
-                    .first()
-                    .is_some_and(|first| matches!(first, b' ' | b'\t'))
-            {
-                // A folded line; the trailers are dropped anyhow.
-                continue;
-            }
-            self.trailers += 1;
             self.fields += 1;
             let limit = self.limits.max_headers;
             if self.fields > limit {
                 return Err(PayloadError::Trailers(HttpError::TooManyHeaders { limit }));
             }
+            let folded = line
+                .first()
+                .is_some_and(|first| matches!(first, b' ' | b'\t'));
+            if folded && self.in_trailer {
+                // It belongs to the line before, and all are dropped anyhow.
+                continue;
+            }
+            self.in_trailer = true;
             response::check_trailer(line, &self.limits).map_err(PayloadError::Trailers)?;
         }
     }

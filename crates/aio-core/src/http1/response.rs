@@ -302,14 +302,20 @@ fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpE
 }
 
 /// How many bytes of a line lie behind the last that a field within `limit` may have: the
-/// colon and the blanks before the value do not count.
+/// colon and the blanks before the value do not count, but those within reason.
 fn surplus(line: &[u8], limit: usize) -> usize {
+    let beyond_reason = line
+        .len()
+        .saturating_sub(limit.saturating_mul(2) + LINE_SLACK);
     let name_len = memchr(b':', line).unwrap_or(line.len());
-    let rest = line.get(name_len + 1..).unwrap_or_default();
     if name_len > limit {
         return line.len() - limit;
     }
-    (name_len + rest.len() - leading_blanks(rest)).saturating_sub(limit)
+    let rest = line.get(name_len + 1..).unwrap_or_default();
+    let value_len = rest.len() - leading_blanks(rest);
+    (name_len + value_len)
+        .saturating_sub(limit)
+        .max(beyond_reason)
 }
 
 /// Refuses NUL and a bare carriage return, which other parsers take for line ends.
