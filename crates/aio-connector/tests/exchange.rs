@@ -469,7 +469,7 @@ impl AsyncWrite for Talkative {
     }
 }
 
-/// Is pending once, then gives one piece, then nothing more.
+/// Is pending some times, then gives one piece, then nothing more.
 struct Late(usize);
 
 impl Stream for Late {
@@ -478,11 +478,11 @@ impl Stream for Late {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0 += 1;
         match self.0 {
-            1 => {
+            1..5 => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            2 => Poll::Ready(Some(Ok(Bytes::from_static(b"late")))),
+            5 => Poll::Ready(Some(Ok(Bytes::from_static(b"late")))),
             _ => Poll::Pending,
         }
     }
