@@ -14,6 +14,16 @@ use crate::{
 /// Enough for intervals of a few percent on a noisy machine.
 const ROUNDS: usize = 60;
 
+/// The same for rows whose slice is one transfer, whose costs differ more.
+const BULK_ROUNDS: usize = 240;
+
+fn rounds(row: Row) -> usize {
+    match row {
+        Row::Download | Row::Upload => BULK_ROUNDS,
+        _ => ROUNDS,
+    }
+}
+
 /// Runs all peers in turn and returns their lines of the table.
 pub(crate) fn measure(row: Row, address: SocketAddr) -> Fallible<String> {
     let mut random = Random::seeded(0x0a10);
@@ -42,9 +52,9 @@ fn measure_costs(row: Row, address: SocketAddr, random: &mut Random) -> Fallible
             crew.work(row.slice()).await?;
             crews.push(crew);
         }
-        let mut costs = vec![Vec::with_capacity(ROUNDS); crews.len()];
+        let mut costs = vec![Vec::with_capacity(rounds(row)); crews.len()];
         let mut order: Vec<usize> = (0..crews.len()).collect();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds(row) {
             random.shuffle(&mut order);
             for &peer in &order {
                 let begin = cpu::process_time();
