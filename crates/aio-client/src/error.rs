@@ -39,6 +39,9 @@ pub enum ClientError {
     /// The request took longer than its `total` timeout.
     #[error("total timeout: {0}")]
     Timeout(Box<Attempt>),
+    /// The request ended before its body was sent, though a response may have come.
+    #[error("the request body was not fully sent: {0}")]
+    UploadAborted(Box<Attempt>),
     /// A body is not what its head says.
     #[error(transparent)]
     Payload(Box<ClientPayloadError>),
@@ -254,7 +257,7 @@ impl ClientError {
         match self {
             Self::Response(error) => Some(&error.attempt),
             Self::Connection(error) => Some(error.attempt()),
-            Self::Timeout(attempt) => Some(attempt),
+            Self::Timeout(attempt) | Self::UploadAborted(attempt) => Some(attempt),
             Self::Payload(error) => Some(&error.attempt),
             Self::Read(error) => Some(&error.attempt),
             Self::Url(_) | Self::Redirect(_) | Self::Usage(_) => None,
@@ -265,7 +268,7 @@ impl ClientError {
     pub(crate) fn mark_sent(&mut self, sent: bool) {
         let attempt = match self {
             Self::Connection(error) => error.attempt_mut(),
-            Self::Timeout(attempt) => attempt,
+            Self::Timeout(attempt) | Self::UploadAborted(attempt) => attempt,
             _ => return,
         };
         attempt.sent |= sent;
@@ -287,6 +290,7 @@ impl ClientError {
             Self::Response(error) => error.kind.aiohttp_class(),
             Self::Connection(error) => error.aiohttp_class(),
             Self::Timeout(_) => "TimeoutError",
+            Self::UploadAborted(_) => "UploadAbortedError",
             Self::Payload(_) => "ClientPayloadError",
             Self::Url(error) => match error.kind() {
                 UrlErrorKind::NonHttp => "NonHttpUrlClientError",
@@ -358,7 +362,8 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         "ClientConnectionError"
         | "ClientPayloadError"
         | "ClientResponseError"
-        | "NonHttpUrlClientError" => &["ClientError"],
+        | "NonHttpUrlClientError"
+        | "UploadAbortedError" => &["ClientError"],
         "ClientConnectionResetError" => &[
             "ConnectionResetError",
             "OSError",

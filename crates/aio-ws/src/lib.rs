@@ -27,9 +27,11 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod close;
+mod error;
 mod frame;
 mod mask;
 
 pub use self::close::CloseCode;
+pub use self::error::WsError;
 pub use self::frame::{FrameError, FrameHeader, OpCode, Rsv};
 pub use self::mask::Mask;

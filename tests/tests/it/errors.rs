@@ -118,6 +118,7 @@ fn all() -> Vec<ClientError> {
         source(io::Error::from(io::ErrorKind::NotFound)),
         source(UsageError::EmptySeparator),
         ClientError::Timeout(boxed()),
+        ClientError::UploadAborted(boxed()),
         ClientError::Payload(Box::new(ClientPayloadError {
             source: PayloadError::ShortChunked,
             attempt: attempt(Phase::Body),
@@ -139,9 +140,9 @@ fn all() -> Vec<ClientError> {
     ]
 }
 
-/// The classes of SPEC §14 that are raised themselves, but for those of uploads and of
-/// WebSocket messages, which are not `ClientError`s.
-const RAISED: [&str; 29] = [
+/// The classes of SPEC §14 that are raised themselves, but for those of WebSocket
+/// messages, which are not `ClientError`s.
+const RAISED: [&str; 30] = [
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientOSError",
@@ -165,6 +166,7 @@ const RAISED: [&str; 29] = [
     "InvalidUrlRedirectClientError",
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
+    "UploadAbortedError",
     "TimeoutError",
     "RuntimeError",
     "ValueError",
@@ -231,6 +233,20 @@ fn each_class_below_the_head_and_body_is_reached() {
         "ContentEncodingError",
     ];
     assert_eq!(body, want);
+}
+
+#[test]
+fn each_class_of_an_open_websocket_is_reached() {
+    use aio_client::ws::{FrameError, OpCode, WsError};
+    let errors = [
+        WsError::Frame(FrameError::ReservedBits),
+        WsError::MessageType {
+            expected: OpCode::Text,
+            got: OpCode::Binary,
+        },
+    ];
+    let classes = errors.map(|error| error.aiohttp_class());
+    assert_eq!(classes, ["WebSocketError", "WSMessageTypeError"]);
 }
 
 #[test]
