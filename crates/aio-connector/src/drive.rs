@@ -165,7 +165,7 @@ impl Link {
 
     /// Tells whether nothing of the exchange is left to do.
     pub(crate) fn has_ended(&self) -> bool {
-        self.exchange.body.has_ended() && (self.is_sent() || self.exchange.refused)
+        self.is_received() && (self.is_sent() || self.exchange.refused)
     }
 
     pub(crate) fn receipts(&self) -> u64 {
@@ -238,6 +238,9 @@ impl Link {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<BodyEvent, ExchangeError>> {
+        if self.exchange.message.is_none() {
+            return Poll::Ready(Err(ExchangeError::Closed));
+        }
         // However much there is to read, the request goes on.
         self.drive_upload(cx)?;
         loop {
@@ -268,7 +271,7 @@ impl Link {
         target: &mut BytesMut,
     ) -> Poll<Result<usize, ExchangeError>> {
         let straight = self.received.is_empty() && self.exchange.body.remaining().is_some();
-        if !straight || self.exchange.body.has_ended() {
+        if !straight || self.exchange.body.has_ended() || self.exchange.message.is_none() {
             loop {
                 match ready!(self.poll_body(cx))? {
                     BodyEvent::Data(data) => {

@@ -99,7 +99,7 @@ pub enum ExchangeError {
     /// The request's body could not be read from its source.
     #[error("cannot read the request body")]
     Source(#[source] BoxError),
-    /// The exchange is over, or its connector is closed.
+    /// The exchange is over, or its head was not read yet, or its connector is closed.
     #[error("connection closed")]
     Closed,
 }

@@ -504,3 +504,10 @@ async fn a_response_without_pause_does_not_hold_up_the_upload() {
     let sent = writes.lock().expect("no panic").clone();
     assert!(sent.ends_with(b"4\r\nlate"), "{}", sent.escape_ascii());
 }
+
+#[tokio::test]
+async fn there_is_no_body_before_the_head() {
+    let mut exchange = answered(&Method::GET, b"HTTP/1.1 200 OK\r\n\r\nbody").await;
+    let error = body(&mut exchange).await.expect_err("no head yet");
+    assert!(matches!(error, ExchangeError::Closed), "{error:?}");
+}

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use aio_connector::{
     BoxFuture, ConnectErrorKind, ConnectRequest, Connection, ConnectionError, Exchange,
-    ExchangeOptions, Phase, Resolver, TcpConnector, UploadFraming, now,
+    ExchangeOptions, Phase, Resolver, TcpConnector, UploadFraming,
 };
 use aio_core::http1::{BodyEvent, Exchanged, Limits};
 use aio_core::{Body, RequestUrl};
@@ -36,19 +36,8 @@ impl Server {
     }
 }
 
-fn request(url: &RequestUrl) -> ConnectRequest<'_> {
-    ConnectRequest {
-        url,
-        pool: None,
-        sock_connect: None,
-        observer: None,
-        phase: Phase::Pool,
-        started: now(),
-    }
-}
-
 async fn connect(pool: &TcpConnector, url: &RequestUrl) -> Result<Connection, ConnectionError> {
-    pool.connect(&mut request(url)).await
+    pool.connect(&mut ConnectRequest::new(url)).await
 }
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -244,3 +244,23 @@ async fn a_server_that_has_answered_whole_is_not_too_slow() {
     let text = soon("the body", text).await.expect("no panic");
     assert_eq!(text.expect("a body"), "ok");
 }
+
+#[tokio::test]
+async fn what_a_middleware_made_a_post_is_sent_once() {
+    let post = |mut request: ClientRequest, next: Next| {
+        request.set_method(http::Method::POST);
+        next.run(request)
+    };
+    let session = ClientSession::builder()
+        .middleware(post)
+        .build()
+        .expect("valid");
+    let listener = Listener::new().await;
+    // One connection only is answered: a second one would wait for ever.
+    let closing = async { drop(listener.accept().await.head().await) };
+    let request = session.get(listener.url("/")).send();
+    let (error, ()) = soon("the error", async { tokio::join!(request, closing) }).await;
+    let error = error.expect_err("the server closed");
+    assert_eq!(error.aiohttp_class(), "ServerDisconnectedError");
+    assert!(!error.is_retryable());
+}

@@ -260,6 +260,14 @@ mod tests {
     }
 
     #[test]
+    fn folded_trailers_pass_and_count() {
+        check(Framing::Chunked, "0\r\nT: 1\r\n  2\r\n\r\nrest", "", 0);
+        check_bad("0\r\n  2\r\n\r\n", "invalid trailers");
+        let endless = "  2\r\n".repeat(128);
+        check_bad(&format!("0\r\nT: 1\r\n{endless}"), "invalid trailers");
+    }
+
+    #[test]
     fn a_short_body_tells_how_much_came() {
         let error = decode(Framing::Length(10), "abc").expect_err("short");
         assert_eq!(error.to_string(), "received 3 of 10 bytes of the body");
