@@ -35,9 +35,10 @@ pub use aio_core as wire;
 pub use aio_ws as ws;
 
 pub use aio_connector::{
-    Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, Connection, ConnectionError,
-    ConnectionKey, PartialHead, Phase, Resolver, SettingsError, Stats, SystemResolver,
-    TcpConnector, TcpConnectorBuilder,
+    Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, ConnectRequest, Connection,
+    ConnectionError, ConnectionKey, Connector, Dial, PartialHead, Phase, PooledConnector,
+    PooledConnectorBuilder, Resolver, SettingsError, Stats, SystemResolver, TcpConnector,
+    TcpConnectorBuilder, TcpDialer, Transport,
 };
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
@@ -61,7 +62,9 @@ pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 
 /// The traits to have in scope.
 pub mod prelude {
-    pub use crate::{IntoParams, IntoUrl, Middleware, RequestTrace, Resolver, TraceConfig};
+    pub use crate::{
+        Connector, Dial, IntoParams, IntoUrl, Middleware, RequestTrace, Resolver, TraceConfig,
+    };
 }
 
 #[cfg(doctest)]

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aio_core::RequestUrl;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drive::Link;
 use crate::key::ConnectionKey;
 use crate::pool::Slot;
-use crate::stream::Stream;
 use crate::timer::Timer;
+use crate::transport::Transport;
 
 /// An open connection that a request has to itself; aiohttp's `Connection`.
 ///
@@ -51,7 +51,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let slot = Slot::of_its_own(url);
-        let link = Box::new(Link::new(Stream::Boxed(Box::new(stream)), slot.user()));
+        let link = Box::new(Link::new(Transport::over(stream), slot.user()));
         Self {
             link,
             slot,
@@ -71,12 +71,17 @@ impl Connection {
 
     /// Returns the peer's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.link.stream().peer_addr()
+        self.link.transport().peer_addr()
     }
 
     /// Returns the address on this side, if it has one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.link.stream().local_addr()
+        self.link.transport().local_addr()
+    }
+
+    /// Returns the byte stream under it.
+    pub fn transport(&self) -> &Transport {
+        self.link.transport()
     }
 
     /// Tells whether its connector was closed.
@@ -97,6 +102,28 @@ impl Connection {
     /// Takes over a timer that was used while connecting, if it has none itself.
     pub fn take_timer(&mut self, timer: &mut Timer) {
         self.link.timer.adopt(timer);
+    }
+
+    /// Takes the byte stream out, with what was received and not read yet, and frees the
+    /// slot: its connector knows it no longer.
+    ///
+    /// ```
+    /// # use aio_connector::Connection;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (near, mut far) = tokio::io::duplex(1024);
+    /// # let url = aio_core::RequestUrl::parse("http://example.org/")?;
+    /// # let connection = Connection::over(near, &url);
+    /// let (mut transport, received) = connection.detach();
+    /// far.write_all(b"hi").await?;
+    /// assert!(received.is_empty());
+    /// assert_eq!(transport.read_u8().await?, b'h');
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn detach(self) -> (Transport, Bytes) {
+        self.link.into_parts()
     }
 
     /// Closes it and frees its slot.

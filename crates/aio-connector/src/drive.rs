@@ -17,8 +17,8 @@ use tokio::runtime::{self, Handle};
 
 use crate::exchange::ExchangeError;
 use crate::pool::User;
-use crate::stream::Stream;
 use crate::timer::Timer;
+use crate::transport::Transport;
 use crate::upload::{Upload, UploadError, UploadFraming};
 
 /// What one receive asks for at most. On the CPUs measured (Zen 3) bulk reads of 64 KiB
@@ -45,7 +45,7 @@ const DRAIN: usize = 64 * 1024;
 
 /// A connection that speaks HTTP/1.1, with its buffers and the exchange under way.
 pub(crate) struct Link {
-    stream: Stream,
+    stream: Transport,
     received: BytesMut,
     /// Where the next head is written; see [`Link::head_buffer`].
     head: BytesMut,
@@ -81,7 +81,7 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, user: Arc<User>) -> Self {
+    pub(crate) fn new(stream: Transport, user: Arc<User>) -> Self {
         let limits = Limits::default();
         Self {
             stream,
@@ -109,8 +109,13 @@ impl Link {
         }
     }
 
-    pub(crate) fn stream(&self) -> &Stream {
+    pub(crate) fn transport(&self) -> &Transport {
         &self.stream
+    }
+
+    /// Takes the byte stream out, and what was received and not read yet.
+    pub(crate) fn into_parts(self) -> (Transport, Bytes) {
+        (self.stream, self.received.freeze())
     }
 
     /// Gives the buffer that the head of the next request is written into.

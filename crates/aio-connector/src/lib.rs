@@ -7,7 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod connection;
-mod dial;
+mod connector;
 mod dns;
 mod drive;
 mod error;
@@ -15,13 +15,15 @@ mod exchange;
 mod key;
 mod observe;
 mod pool;
+mod pooled;
 mod stats;
-mod stream;
 mod tcp;
 mod timer;
+mod transport;
 mod upload;
 
 pub use self::connection::Connection;
+pub use self::connector::{ConnectRequest, Connector, Dial};
 pub use self::dns::{BoxFuture, Resolver, SystemResolver};
 pub use self::error::{
     Attempt, ConnectError, ConnectErrorKind, ConnectionError, PartialHead, Phase,
@@ -29,7 +31,9 @@ pub use self::error::{
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};
+pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::stats::Stats;
-pub use self::tcp::{ConnectRequest, SettingsError, TcpConnector, TcpConnectorBuilder};
+pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
 pub use self::timer::{Timer, now};
+pub use self::transport::Transport;
 pub use self::upload::UploadFraming;

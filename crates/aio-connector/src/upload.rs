@@ -10,7 +10,7 @@ use aio_core::{Body, BodyKind, BodyStream, BoxError, PayloadError};
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-use crate::stream::Stream;
+use crate::transport::Transport;
 
 /// How much of a streamed body is gathered for one write: a write per piece of 64 KiB
 /// costs 1.1 to 1.2 times as much.
@@ -135,7 +135,7 @@ impl Upload {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut Stream,
+        stream: &mut Transport,
     ) -> Poll<Result<(), UploadError>> {
         for _ in 0..WRITES {
             if self.done {
@@ -196,7 +196,7 @@ impl Upload {
         self.source.is_some()
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<usize>> {
+    fn write(&mut self, cx: &mut Context<'_>, stream: &mut Transport) -> Poll<io::Result<usize>> {
         let stream = Pin::new(stream);
         if let ([only], []) = self.queue.as_slices() {
             return stream.poll_write(cx, only);

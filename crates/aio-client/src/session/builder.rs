@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use aio_connector::TcpConnector;
+use aio_connector::{Connector, TcpConnector};
 use aio_core::http1::Limits;
 use aio_core::{ClientTimeout, Headers, IntoUrl};
 use http::Version;
@@ -22,7 +22,7 @@ use crate::trace::TraceConfig;
 #[must_use]
 pub struct ClientSessionBuilder {
     defaults: Defaults,
-    connector: Option<TcpConnector>,
+    connector: Option<Arc<dyn Connector>>,
     connector_owner: bool,
     middlewares: Vec<Arc<dyn Middleware>>,
     trace_configs: Vec<Arc<dyn TraceConfig>>,
@@ -143,8 +143,8 @@ impl ClientSessionBuilder {
     }
 
     /// Uses a connector, which is closed with the session; default one of its own.
-    pub fn connector(mut self, connector: TcpConnector) -> Self {
-        self.connector = Some(connector);
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Some(Arc::new(connector));
         self
     }
 
@@ -188,7 +188,9 @@ impl ClientSessionBuilder {
     pub(super) fn build_valid(self) -> ClientSession {
         ClientSession {
             shared: Arc::new(Shared {
-                connector: self.connector.unwrap_or_default(),
+                connector: self
+                    .connector
+                    .unwrap_or_else(|| Arc::new(TcpConnector::new())),
                 connector_owner: self.connector_owner,
                 defaults: self.defaults,
                 middlewares: self.middlewares.into(),

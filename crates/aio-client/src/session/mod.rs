@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aio_connector::TcpConnector;
+use aio_connector::{Connector, TcpConnector};
 use aio_core::{ClientTimeout, Headers, IntoUrl, RequestUrl};
 use http::Method;
 
@@ -46,7 +46,7 @@ pub struct ClientSession {
 }
 
 pub(crate) struct Shared {
-    connector: TcpConnector,
+    connector: Arc<dyn Connector>,
     connector_owner: bool,
     defaults: Defaults,
     middlewares: Arc<[Arc<dyn Middleware>]>,
@@ -119,7 +119,7 @@ impl ClientSession {
     }
 
     /// Returns the connector.
-    pub fn connector(&self) -> &TcpConnector {
+    pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.shared.connector
     }
 
@@ -176,7 +176,7 @@ impl Default for ClientSession {
 impl fmt::Debug for ClientSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientSession")
-            .field("connector", &self.shared.connector)
+            .field("connections", &self.shared.connector.stats())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()
     }

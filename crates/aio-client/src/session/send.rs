@@ -339,7 +339,11 @@ async fn connect(
         .connect
         .and_then(|limit| deadline(now(), Some(limit)));
     let (deadline, late) = context.deadlines.earlier(phase);
-    let connecting = context.session.connector().connect(&mut request);
+    let connector = context.session.connector();
+    if let Some(connection) = connector.connect_now(&mut request) {
+        return Ok(connection);
+    }
+    let connecting = connector.connect(&mut request);
     match within(timer, deadline, connecting).await {
         Some(connection) => Ok(connection?),
         None => Err(too_late(late, attempt(url, started, request.phase, false))),

@@ -1,0 +1,171 @@
+//! What a session asks for connections, and what makes a new one.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aio_core::RequestUrl;
+
+use crate::connection::Connection;
+use crate::dns::BoxFuture;
+use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
+use crate::key::ConnectionKey;
+use crate::observe::{ConnectEvent, ObserveConnect};
+use crate::stats::Stats;
+use crate::timer::now;
+use crate::transport::Transport;
+
+/// Gives connections; aiohttp's `BaseConnector.connect`.
+///
+/// [`PooledConnector`](crate::PooledConnector) is the one to use; a [`Dial`] is all it
+/// needs.
+pub trait Connector: Send + Sync + 'static {
+    /// Gives a connection that is at hand, without waiting.
+    fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
+        let _ = request;
+        None
+    }
+
+    /// Gives a connection; dropping the future gives up.
+    ///
+    /// # Errors
+    /// If none can be made, in time, or the connector is closed.
+    fn connect<'a>(
+        &'a self,
+        request: &'a mut ConnectRequest<'_>,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>>;
+
+    /// Closes idle connections, sends those who wait away with an error, and fails what
+    /// is under way on connections in use. Calling it again does nothing.
+    fn close(&self);
+
+    /// Tells whether it was closed.
+    fn is_closed(&self) -> bool;
+
+    /// Tells whether each connection is closed after one request.
+    fn force_close(&self) -> bool {
+        false
+    }
+
+    /// Counts its connections now.
+    fn stats(&self) -> Stats;
+}
+
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
+        (**self).connect_now(request)
+    }
+
+    fn connect<'a>(
+        &'a self,
+        request: &'a mut ConnectRequest<'_>,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>> {
+        (**self).connect(request)
+    }
+
+    fn close(&self) {
+        (**self).close();
+    }
+
+    fn is_closed(&self) -> bool {
+        (**self).is_closed()
+    }
+
+    fn force_close(&self) -> bool {
+        (**self).force_close()
+    }
+
+    fn stats(&self) -> Stats {
+        (**self).stats()
+    }
+}
+
+/// Makes new connections; aiohttp's `_create_connection`.
+pub trait Dial: Send + Sync + 'static {
+    /// Makes a byte stream to the peer that `key` names; dropping the future gives up.
+    ///
+    /// # Errors
+    /// If there is none to be made, within the timeouts of `request`;
+    /// [`ConnectRequest::failed`] makes the error.
+    fn dial<'a>(
+        &'a self,
+        key: &'a ConnectionKey,
+        request: &'a mut ConnectRequest<'_>,
+    ) -> BoxFuture<'a, Result<Transport, ConnectionError>>;
+}
+
+/// What a connector must know to connect.
+pub struct ConnectRequest<'a> {
+    /// Where to.
+    pub url: &'a RequestUrl,
+    /// How long it may wait for a free connection.
+    pub pool: Option<Duration>,
+    /// How long one attempt to one address may take.
+    pub sock_connect: Option<Duration>,
+    /// Who watches.
+    pub observer: Option<&'a mut dyn ObserveConnect>,
+    /// What is being done; stays readable when the connecting is given up.
+    pub phase: Phase,
+    /// When the request began, for its errors.
+    pub started: Instant,
+}
+
+impl<'a> ConnectRequest<'a> {
+    /// Makes one without timeouts and watchers, which begins now.
+    pub fn new(url: &'a RequestUrl) -> Self {
+        Self {
+            url,
+            pool: None,
+            sock_connect: None,
+            observer: None,
+            phase: Phase::Pool,
+            started: now(),
+        }
+    }
+
+    /// Tells the observer, if there is one.
+    pub fn observe(&mut self, event: ConnectEvent<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer.on_connect(event);
+        }
+    }
+
+    /// Tells where the request was going and how far it has come, for its errors.
+    pub fn attempt(&self) -> Attempt {
+        Attempt {
+            url: self.url.without_query().into(),
+            phase: self.phase,
+            elapsed: now().saturating_duration_since(self.started),
+            sent: false,
+        }
+    }
+
+    /// Makes the error of a dial to `key` that failed.
+    pub fn failed(
+        &self,
+        key: &ConnectionKey,
+        kind: ConnectErrorKind,
+        source: impl Error + Send + Sync + 'static,
+    ) -> ConnectionError {
+        let source = Some(Arc::new(source) as _);
+        let error = ConnectError::new(key.host(), key.port(), kind, self.attempt(), source);
+        ConnectionError::Connect(error)
+    }
+
+    /// Makes the error of a phase that took too long.
+    pub fn timed_out(&self) -> ConnectionError {
+        ConnectionError::Timeout {
+            attempt: Box::new(self.attempt()),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectRequest")
+            .field("url", &self.url)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}

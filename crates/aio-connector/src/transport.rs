@@ -1,0 +1,134 @@
+//! The byte stream under a connection.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A byte stream that a connection can run over.
+trait AsyncStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> AsyncStream for S {}
+
+/// The byte stream under a connection; aiohttp's `transport`.
+///
+/// What a [`Dial`](crate::Dial) makes, and what [`Connection::detach`] gives away.
+///
+/// [`Connection::detach`]: crate::Connection::detach
+pub struct Transport(Stream);
+
+/// TCP without indirection, anything else boxed.
+enum Stream {
+    Tcp(TcpStream),
+    Boxed(Box<dyn AsyncStream>),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self(Stream::Tcp(stream))
+    }
+}
+
+impl Transport {
+    /// Makes one of any byte stream.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self(Stream::Boxed(Box::new(stream)))
+    }
+
+    /// Reads what has arrived, without waiting for more.
+    ///
+    /// Asks the socket itself: the runtime may not know yet that it is readable.
+    pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Stream::Tcp(stream) => (&*SockRef::from(&*stream)).read(buffer),
+            Stream::Boxed(stream) => {
+                let mut buffer = ReadBuf::new(buffer);
+                let mut cx = Context::from_waker(Waker::noop());
+                match Pin::new(stream).poll_read(&mut cx, &mut buffer) {
+                    Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+        }
+    }
+
+    /// Returns the peer's address, if it has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Stream::Tcp(stream) => stream.peer_addr().ok(),
+            Stream::Boxed(_) => None,
+        }
+    }
+
+    /// Returns the address on this side, if it has one.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Boxed(_) => None,
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Boxed(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Boxed(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Boxed(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Boxed(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("peer_addr", &self.peer_addr())
+            .finish_non_exhaustive()
+    }
+}
