@@ -36,9 +36,9 @@ pub use aio_ws as ws;
 
 pub use aio_connector::{
     Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, ConnectRequest, Connection,
-    ConnectionError, ConnectionKey, Connector, Dial, PartialHead, Phase, PooledConnector,
-    PooledConnectorBuilder, Resolver, SettingsError, Stats, SystemResolver, TcpConnector,
-    TcpConnectorBuilder, TcpDialer, Transport,
+    ConnectionError, ConnectionKey, Connector, Dial, Evictions, KeyStats, PartialHead, Phase,
+    PooledConnector, PooledConnectorBuilder, Resolver, ReuseOrder, SettingsError, Stats,
+    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Transport,
 };
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;

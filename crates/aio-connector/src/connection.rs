@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aio_core::RequestUrl;
@@ -9,10 +10,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drive::Link;
-use crate::key::ConnectionKey;
-use crate::pool::Slot;
+use crate::key::{ConnectionKey, Target};
+use crate::pool::{self, Kept};
 use crate::timer::Timer;
 use crate::transport::Transport;
+
+/// The right to have one connection open.
+pub(crate) type Slot = pool::Slot<Arc<ConnectionKey>, Box<Link>>;
 
 /// An open connection that a request has to itself; aiohttp's `Connection`.
 ///
@@ -22,6 +26,8 @@ pub struct Connection {
     link: Box<Link>,
     slot: Slot,
     pub(crate) force_close: bool,
+    /// A request was sent on it since it was taken from the pool.
+    pub(crate) used: bool,
 }
 
 impl Connection {
@@ -30,6 +36,7 @@ impl Connection {
             link,
             slot,
             force_close: false,
+            used: false,
         }
     }
 
@@ -50,12 +57,13 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let slot = Slot::of_its_own(url);
+        let slot = Slot::of_its_own(&Target::from(url));
         let link = Box::new(Link::new(Transport::over(stream), slot.user()));
         Self {
             link,
             slot,
             force_close: true,
+            used: false,
         }
     }
 
@@ -66,7 +74,7 @@ impl Connection {
 
     /// Tells whether it has served a request before.
     pub fn is_reused(&self) -> bool {
-        self.link.requests > 0
+        self.link.requests() > 0
     }
 
     /// Returns the peer's address, if it has one.
@@ -132,8 +140,18 @@ impl Connection {
     }
 
     /// Gives it back to the pool if it can be used again, else closes it.
-    pub(crate) fn release(mut self) {
-        if !self.force_close && self.link.is_reusable() {
+    ///
+    /// One that no request was sent on goes back as it came.
+    pub fn release(mut self) {
+        if self.force_close {
+            return;
+        }
+        let reusable = if self.used {
+            self.link.is_reusable()
+        } else {
+            self.link.is_quiet()
+        };
+        if reusable {
             self.link.rest();
             let hint = self
                 .link

@@ -40,7 +40,11 @@ pub trait Connector: Send + Sync + 'static {
     /// is under way on connections in use. Calling it again does nothing.
     fn close(&self);
 
-    /// Tells whether it was closed.
+    /// Closes it but for connections in use, which have until `limit` to come to their
+    /// end; then closes them too.
+    fn close_within(&self, limit: Duration) -> BoxFuture<'_, ()>;
+
+    /// Tells whether it was closed, to new requests at least.
     fn is_closed(&self) -> bool;
 
     /// Tells whether each connection is closed after one request.
@@ -66,6 +70,10 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 
     fn close(&self) {
         (**self).close();
+    }
+
+    fn close_within(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        (**self).close_within(limit)
     }
 
     fn is_closed(&self) -> bool {

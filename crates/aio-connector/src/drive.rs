@@ -5,6 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use aio_core::http1::{
     BodyDecoder, BodyEvent, Exchanged, Framing, Head, HeadParser, Limits, Message,
@@ -16,8 +17,8 @@ use tokio::io::AsyncReadExt;
 use tokio::runtime::{self, Handle};
 
 use crate::exchange::ExchangeError;
-use crate::pool::User;
-use crate::timer::Timer;
+use crate::pool::{Kept, User};
+use crate::timer::{Timer, now};
 use crate::transport::Transport;
 use crate::upload::{Upload, UploadError, UploadFraming};
 
@@ -58,7 +59,8 @@ pub(crate) struct Link {
     bulk: bool,
     /// A receive has filled the small buffer: its responses are longer than that.
     roomy: bool,
-    pub(crate) requests: u64,
+    requests: u64,
+    created: Instant,
     /// Whoever waits for the connection; woken when its pool is closed.
     user: Arc<User>,
     exchange: State,
@@ -93,6 +95,7 @@ impl Link {
             bulk: false,
             roomy: false,
             requests: 0,
+            created: now(),
             user,
             exchange: State {
                 upload: Upload::default(),
@@ -123,16 +126,6 @@ impl Link {
         self.head.clear();
         self.head.reserve(512);
         &mut self.head
-    }
-
-    /// Tells whether an idle connection is open and silent, and driven by the runtime of
-    /// whoever asks.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        if self.runtime != current_runtime() {
-            return false;
-        }
-        let read = self.stream.read_now(&mut [0]);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Begins an exchange with the head that was written into the buffer.
@@ -456,6 +449,25 @@ impl Link {
         } else {
             ExchangeError::Write(error)
         })
+    }
+}
+
+impl Kept for Box<Link> {
+    fn is_quiet(&mut self) -> bool {
+        // Its driver is that of the runtime it was made in.
+        if self.runtime != current_runtime() {
+            return false;
+        }
+        let read = self.stream.read_now(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn created(&self) -> Instant {
+        self.created
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests
     }
 }
 

@@ -120,6 +120,7 @@ impl Exchange {
     /// Begins to send the head that stands in the connection's head buffer, and `body`.
     pub fn start(mut connection: Connection, body: Body, options: ExchangeOptions) -> Self {
         connection.force_close |= options.force_close;
+        connection.used = true;
         let link = connection.link_mut();
         let head = link.start(body, options.framing, options.limits, options.exchanged);
         Self {

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use aio_core::RequestUrl;
 use indexmap::Equivalent;
+
+use crate::pool::Wanted;
 
 /// The peer of a connection; aiohttp's `ConnectionKey`.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,8 +106,42 @@ impl<'a> From<&'a RequestUrl> for KeyParts<'a> {
     }
 }
 
-impl Equivalent<std::sync::Arc<ConnectionKey>> for KeyParts<'_> {
-    fn equivalent(&self, key: &std::sync::Arc<ConnectionKey>) -> bool {
+impl Equivalent<Arc<ConnectionKey>> for KeyParts<'_> {
+    fn equivalent(&self, key: &Arc<ConnectionKey>) -> bool {
         *self == key.parts()
+    }
+}
+
+/// The origin that a connection is wanted to; makes its key only when it is a new one.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    parts: KeyParts<'a>,
+    url: &'a RequestUrl,
+}
+
+impl<'a> From<&'a RequestUrl> for Target<'a> {
+    fn from(url: &'a RequestUrl) -> Self {
+        Self {
+            parts: url.into(),
+            url,
+        }
+    }
+}
+
+impl Hash for Target<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts.hash(state);
+    }
+}
+
+impl Equivalent<Arc<ConnectionKey>> for Target<'_> {
+    fn equivalent(&self, key: &Arc<ConnectionKey>) -> bool {
+        self.parts.equivalent(key)
+    }
+}
+
+impl Wanted<Arc<ConnectionKey>> for Target<'_> {
+    fn to_key(&self) -> Arc<ConnectionKey> {
+        Arc::new(self.url.into())
     }
 }

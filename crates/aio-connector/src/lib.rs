@@ -15,8 +15,12 @@ mod exchange;
 mod key;
 mod observe;
 mod pool;
+#[cfg(test)]
+#[path = "pool/tests.rs"]
+mod pool_tests;
 mod pooled;
 mod stats;
+mod sync;
 mod tcp;
 mod timer;
 mod transport;
@@ -31,8 +35,9 @@ pub use self::error::{
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};
+pub use self::pool::ReuseOrder;
 pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
-pub use self::stats::Stats;
+pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
 pub use self::timer::{Timer, now};
 pub use self::transport::Transport;

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::connection::Connection;
+use aio_core::{ClientTimeout, RequestUrl};
+
+use crate::connection::{Connection, Slot};
 use crate::connector::{ConnectRequest, Connector, Dial};
 use crate::dns::BoxFuture;
 use crate::drive::Link;
 use crate::error::{ConnectionError, Phase};
+use crate::key::{ConnectionKey, Target};
 use crate::observe::ConnectEvent;
-use crate::pool::{Acquire, Acquired, Bounds, Pool, Slot, limit_or_unlimited};
-use crate::stats::Stats;
+use crate::pool::{self, Bounds, ReuseOrder, limit_or_unlimited};
+use crate::stats::{KeyStats, Stats};
 
 /// Makes connections with a [`Dial`] and keeps them, within limits; aiohttp's
 /// `BaseConnector`.
@@ -58,6 +61,10 @@ pub struct PooledConnector<D> {
     shared: Arc<Shared<D>>,
 }
 
+type Pool = pool::Pool<Arc<ConnectionKey>, Box<Link>>;
+type Acquire<'a> = pool::Acquire<'a, Arc<ConnectionKey>, Box<Link>, Target<'a>>;
+type Acquired = pool::Acquired<Arc<ConnectionKey>, Box<Link>>;
+
 struct Shared<D> {
     pool: Arc<Pool>,
     dialer: D,
@@ -84,6 +91,11 @@ pub struct PooledConnectorBuilder<D> {
     limit_per_host: Option<usize>,
     /// Set, to whatever.
     keepalive_timeout: Option<Option<Duration>>,
+    max_age: Option<Duration>,
+    max_requests: Option<u64>,
+    max_idle: Option<usize>,
+    max_idle_per_host: Option<usize>,
+    reuse_order: ReuseOrder,
     force_close: bool,
 }
 
@@ -95,6 +107,11 @@ impl<D: Dial> PooledConnector<D> {
             limit: Some(100),
             limit_per_host: None,
             keepalive_timeout: None,
+            max_age: None,
+            max_requests: None,
+            max_idle: None,
+            max_idle_per_host: None,
+            reuse_order: ReuseOrder::default(),
             force_close: false,
         }
     }
@@ -126,7 +143,7 @@ impl<D: Dial> PooledConnector<D> {
     ) -> Result<Connection, ConnectionError> {
         request.phase = Phase::Pool;
         let url = request.url;
-        let mut acquire = self.shared.pool.acquire(url);
+        let mut acquire = self.shared.pool.acquire(Target::from(url));
         let acquired = match request.pool.filter(|limit| !limit.is_zero()) {
             None => queued(&mut acquire, request).await,
             Some(limit) => match tokio::time::timeout(limit, queued(&mut acquire, request)).await {
@@ -149,7 +166,7 @@ impl<D: Dial> PooledConnector<D> {
 
     async fn dial(
         &self,
-        slot: Slot,
+        mut slot: Slot,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.observe(ConnectEvent::CreateStart);
@@ -158,7 +175,7 @@ impl<D: Dial> PooledConnector<D> {
             let mut dialling = pin!(self.shared.dialer.dial(slot.key(), request));
             poll_fn(|cx| {
                 user.is_waiting(cx.waker());
-                if self.is_closed() {
+                if self.shared.pool.is_closed() {
                     return Poll::Ready(None);
                 }
                 dialling.as_mut().poll(cx).map(Some)
@@ -171,9 +188,62 @@ impl<D: Dial> PooledConnector<D> {
             });
         };
         let transport = dialled?;
+        slot.dialled();
         request.observe(ConnectEvent::CreateEnd);
         let link = Box::new(Link::new(transport, user));
         Ok(Connection::new(link, slot))
+    }
+
+    /// Opens connections to the origin of `url` until `n` are open, as far as the limits
+    /// allow, and keeps them for requests to come; returns how many it opened.
+    ///
+    /// One attempt to one address may take 30 s.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use aio_connector::TcpConnector;
+    /// use aio_core::RequestUrl;
+    ///
+    /// let connector = TcpConnector::new();
+    /// let opened = connector.warm_up(&RequestUrl::parse("http://127.0.0.1:8080/")?, 4).await?;
+    /// assert_eq!(connector.stats().idle, opened);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The first one of a connection that could not be made; the others are kept.
+    pub async fn warm_up(&self, url: &RequestUrl, n: usize) -> Result<usize, ConnectionError> {
+        let reserve = || self.shared.pool.reserve(&Target::from(url), n);
+        let dial = |slot| {
+            Box::pin(async move {
+                let mut request = ConnectRequest::new(url);
+                request.sock_connect = ClientTimeout::default().sock_connect;
+                self.dial(slot, &mut request).await.map(Connection::release)
+            })
+        };
+        let mut dials: Vec<_> = std::iter::from_fn(reserve).map(dial).collect();
+        let (mut opened, mut failed) = (0, None);
+        poll_fn(|cx| {
+            dials.retain_mut(|dial| match dial.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(())) => {
+                    opened += 1;
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    failed.get_or_insert(error);
+                    false
+                }
+            });
+            if dials.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        failed.map_or(Ok(opened), Err)
     }
 
     /// Closes idle connections, sends those who wait away with an error, and fails what
@@ -182,9 +252,19 @@ impl<D: Dial> PooledConnector<D> {
         self.shared.pool.close();
     }
 
-    /// Tells whether it was closed.
+    /// Closes it but for the connections in use, which have until `limit` to come to their
+    /// end; then closes them too.
+    ///
+    /// Given up before, it stays closed to new requests, and what is under way goes on.
+    pub async fn close_within(&self, limit: Duration) {
+        self.shared.pool.close_gently();
+        let _ = tokio::time::timeout(limit, self.shared.pool.emptied()).await;
+        self.shared.pool.close();
+    }
+
+    /// Tells whether it was closed, to new requests at least.
     pub fn is_closed(&self) -> bool {
-        self.shared.pool.is_closed()
+        self.shared.pool.is_closing()
     }
 
     /// Tells whether each connection is closed after one request.
@@ -192,9 +272,16 @@ impl<D: Dial> PooledConnector<D> {
         self.shared.force_close
     }
 
-    /// Counts its connections now.
+    /// Counts its connections, and what it has done so far.
     pub fn stats(&self) -> Stats {
         self.shared.pool.stats()
+    }
+
+    /// Counts the connections to each peer that has one or is waited for.
+    pub fn stats_by_key(&self) -> Vec<(ConnectionKey, KeyStats)> {
+        let stats = self.shared.pool.stats_by_key();
+        let owned = |(key, stats): (Arc<ConnectionKey>, _)| ((*key).clone(), stats);
+        stats.into_iter().map(owned).collect()
     }
 }
 
@@ -215,6 +302,12 @@ async fn queued(acquire: &mut Acquire<'_>, request: &mut ConnectRequest<'_>) -> 
 }
 
 impl<D: Dial> Connector for PooledConnector<D> {
+    fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
+        let (slot, link) = self.shared.pool.at_hand(&Target::from(request.url))?;
+        request.observe(ConnectEvent::Reused);
+        Some(Connection::new(link, slot))
+    }
+
     fn connect<'a>(
         &'a self,
         request: &'a mut ConnectRequest<'_>,
@@ -224,6 +317,10 @@ impl<D: Dial> Connector for PooledConnector<D> {
 
     fn close(&self) {
         Self::close(self);
+    }
+
+    fn close_within(&self, limit: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(Self::close_within(self, limit))
     }
 
     fn is_closed(&self) -> bool {
@@ -277,6 +374,45 @@ impl<D: Dial> PooledConnectorBuilder<D> {
         self
     }
 
+    /// Bounds how old a connection may be that is used again; default none. Responses
+    /// under way are read to their end.
+    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = age.into();
+        self
+    }
+
+    /// Bounds how many requests a connection serves; default none, as `None` and 0.
+    pub fn max_requests(mut self, requests: impl Into<Option<u64>>) -> Self {
+        self.max_requests = requests.into();
+        self
+    }
+
+    /// Bounds the idle connections, of which the one released longest ago gives way;
+    /// default none, as `None`. 0 keeps no connection that nobody waits for.
+    pub fn max_idle(mut self, idle: impl Into<Option<usize>>) -> Self {
+        self.max_idle = idle.into();
+        self
+    }
+
+    /// Bounds the idle connections to one host, port and scheme in the same way.
+    pub fn max_idle_per_host(mut self, idle: impl Into<Option<usize>>) -> Self {
+        self.max_idle_per_host = idle.into();
+        self
+    }
+
+    /// Sets which of several idle connections is used again; default
+    /// [`ReuseOrder::OldestFirst`].
+    pub fn reuse_order(mut self, order: ReuseOrder) -> Self {
+        self.reuse_order = order;
+        self
+    }
+
+    /// Does nothing: connections are always closed at once. aiohttp's switch for servers
+    /// that do not end TLS.
+    pub fn enable_cleanup_closed(self, _: bool) -> Self {
+        self
+    }
+
     /// Closes each connection after one request, and tells the server so; default false.
     pub fn force_close(mut self, force_close: bool) -> Self {
         self.force_close = force_close;
@@ -302,7 +438,15 @@ impl<D: Dial> PooledConnectorBuilder<D> {
         let bounds = Bounds {
             limit: limit_or_unlimited(self.limit),
             per_host: limit_or_unlimited(self.limit_per_host),
+            idle: self.max_idle.unwrap_or(usize::MAX),
+            idle_per_host: self.max_idle_per_host.unwrap_or(usize::MAX),
             keepalive: self.keepalive_timeout.unwrap_or(Some(KEEPALIVE)),
+            age: self.max_age,
+            requests: self
+                .max_requests
+                .filter(|most| *most > 0)
+                .unwrap_or(u64::MAX),
+            order: self.reuse_order,
         };
         let shared = Shared {
             pool: Pool::new(bounds),
@@ -318,5 +462,90 @@ impl<D: Dial> PooledConnectorBuilder<D> {
 impl<D> Drop for Shared<D> {
     fn drop(&mut self) {
         self.pool.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    /// A waker that notes, when it is dropped, whether the locks were free: what a waker
+    /// keeps alive may be a task with a connection of this same pool.
+    struct Owner {
+        is_free: Box<dyn Fn() -> bool + Send + Sync>,
+        dropped: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Owner {
+        fn waker(
+            dropped: &Arc<Mutex<Vec<bool>>>,
+            is_free: impl Fn() -> bool + Send + Sync + 'static,
+        ) -> Waker {
+            let (is_free, dropped) = (Box::new(is_free), Arc::clone(dropped));
+            Waker::from(Arc::new(Self { is_free, dropped }))
+        }
+    }
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.dropped
+                .lock()
+                .expect("no panic")
+                .push((self.is_free)());
+        }
+    }
+
+    fn pool() -> Arc<Pool> {
+        Pool::new(Bounds {
+            limit: 1,
+            ..Bounds::NONE
+        })
+    }
+
+    /// Has a request wait with an [`Owner`], and tells what that noted when `end` is over.
+    #[track_caller]
+    fn check(what: &str, end: impl FnOnce(&Arc<Pool>, Pin<&mut Option<Acquire<'_>>>, Slot)) {
+        let pool = pool();
+        let url = RequestUrl::parse("http://a.test/").expect("a URL");
+        let mut noop = Context::from_waker(Waker::noop());
+        let Poll::Ready(Acquired::Dial(slot)) =
+            Pin::new(&mut pool.acquire(Target::from(&url))).poll(&mut noop)
+        else {
+            panic!("the slot is free");
+        };
+        let dropped = Arc::default();
+        let shared = Arc::clone(&pool);
+        let owner = Owner::waker(&dropped, move || !shared.is_locked());
+        let mut second = Some(pool.acquire(Target::from(&url)));
+        let polled = Pin::new(&mut second)
+            .as_pin_mut()
+            .expect("made above")
+            .poll(&mut Context::from_waker(&owner));
+        assert!(polled.is_pending(), "{what}");
+        drop(owner);
+        assert!(dropped.lock().expect("no panic").is_empty(), "{what}");
+        end(&pool, Pin::new(&mut second), slot);
+        let dropped = dropped.lock().expect("no panic").clone();
+        assert_eq!(dropped, [true], "{what}: once, and without the lock");
+    }
+
+    #[test]
+    fn wakers_are_dropped_without_the_lock() {
+        check("given up", |_, mut second, _| second.set(None));
+        check("polled by another", |_, second, _| {
+            let again = second.as_pin_mut().expect("it waits");
+            let polled = again.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "the slot is taken");
+        });
+        check("woken by a free slot", |_, _, slot| drop(slot));
+        check("woken by the closing", |pool, _, _| pool.close());
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod send;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aio_connector::{Connector, TcpConnector};
 use aio_core::{ClientTimeout, Headers, IntoUrl, RequestUrl};
@@ -151,6 +152,22 @@ impl ClientSession {
         self.shared.closed.store(true, Ordering::Release);
         if self.shared.connector_owner {
             self.shared.connector.close();
+        }
+    }
+
+    /// Closes the session to new requests, and its connector if it owns it; requests
+    /// under way have until `limit` to come to their end, then they fail.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) {
+    /// session.close_within(std::time::Duration::from_secs(5)).await;
+    /// assert!(session.is_closed());
+    /// # }
+    /// ```
+    pub async fn close_within(&self, limit: Duration) {
+        self.shared.closed.store(true, Ordering::Release);
+        if self.shared.connector_owner {
+            self.shared.connector.close_within(limit).await;
         }
     }
 

@@ -1,376 +1,447 @@
 //! The pool: connections by origin, with limits, under one short lock.
+//!
+//! One lock for all origins, not one for each: who is next is asked over all of them, and
+//! what is done under it is a look-up and a few moves.
 
-mod slots;
+pub(crate) mod bounds;
+pub(crate) mod effects;
+pub(crate) mod idle;
+mod reaper;
+pub(crate) mod slots;
+mod user;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use aio_core::RequestUrl;
+use indexmap::Equivalent;
 
-pub(crate) use self::slots::{Bounds, limit_or_unlimited};
-use self::slots::{Effects, Grant, Slots, Take};
-use crate::drive::Link;
-use crate::key::{ConnectionKey, KeyParts};
-use crate::stats::Stats;
+pub use self::bounds::ReuseOrder;
+pub(crate) use self::bounds::{Bounds, Served, limit_or_unlimited};
+use self::effects::{Effects, Grant, Take};
+use self::reaper::Reaper;
+use self::slots::Slots;
+pub(crate) use self::user::User;
+use self::user::Users;
+use crate::stats::{Eviction, KeyStats, Stats};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::timer::now;
 
-type Key = Arc<ConnectionKey>;
-
-/// The connections of one connector.
-pub(crate) struct Pool {
-    slots: Mutex<Slots<Key, Box<Link>>>,
+/// The connections `C` of one connector, by origin `K`.
+pub(crate) struct Pool<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
+    bounds: Bounds,
+    slots: Mutex<Slots<K, C>>,
+    /// Nobody gets a connection any more.
+    closing: AtomicBool,
+    /// Whoever has one must not use it any more.
     closed: AtomicBool,
-    /// Who is to be told when the pool is closed: whoever uses a connection then.
-    users: Mutex<Vec<Weak<User>>>,
+    users: Users,
+    reaper: Reaper,
 }
 
-/// Whoever uses a connection, to be woken when its pool is closed.
-#[derive(Debug, Default)]
-pub(crate) struct User(Mutex<Option<Waker>>);
+/// A connection that a pool can keep.
+pub(crate) trait Kept: Send + 'static {
+    /// Tells whether it is open and silent, when it was idle.
+    fn is_quiet(&mut self) -> bool;
 
-impl User {
-    /// Has `waker` woken instead of the one before.
-    pub(crate) fn is_waiting(&self, waker: &Waker) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
-            let before = kept.replace(waker.clone());
-            drop(kept);
-            drop(before);
-        }
-    }
+    /// Returns when it was made.
+    fn created(&self) -> Instant;
 
-    /// Forgets the waker: the connection is in nobody's use.
-    pub(crate) fn rests(&self) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(before);
-    }
+    /// Returns how many requests it has served.
+    fn requests(&self) -> u64;
+}
+
+/// Whom a connection is wanted to.
+pub(crate) trait Wanted<K>: Hash + Equivalent<K> {
+    /// Makes the key of that origin.
+    fn to_key(&self) -> K;
 }
 
 /// What the pool has for a request.
-pub(crate) enum Acquired {
+pub(crate) enum Acquired<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
     /// An idle connection, and its slot.
-    Reuse(Slot, Box<Link>),
+    Reuse(Slot<K, C>, C),
     /// The slot for a new one.
-    Dial(Slot),
+    Dial(Slot<K, C>),
     /// Nothing: the connector is closed.
     Closed,
 }
 
 /// The right to have one connection open; dropping it lets the next in the queue.
-pub(crate) struct Slot {
-    pool: Arc<Pool>,
-    key: Key,
-    /// The slot went back together with its connection.
-    returned: bool,
+pub(crate) struct Slot<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
+    pool: Arc<Pool<K, C>>,
+    key: K,
+    origin: usize,
+    phase: SlotPhase,
 }
 
-impl Slot {
-    fn new(pool: &Arc<Pool>, key: Key) -> Self {
+#[derive(PartialEq, Eq)]
+enum SlotPhase {
+    /// Its connection is being made.
+    Dialling,
+    Serving,
+    /// It went back together with its connection.
+    Returned,
+}
+
+impl<K, C> Slot<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
+    fn new(pool: &Arc<Pool<K, C>>, key: K, origin: usize, phase: SlotPhase) -> Self {
         Self {
             pool: Arc::clone(pool),
             key,
-            returned: false,
+            origin,
+            phase,
         }
     }
 
     /// Makes the slot of a connection that belongs to no connector.
-    pub(crate) fn of_its_own(url: &RequestUrl) -> Self {
-        let pool = Pool::new(Bounds {
-            limit: 1,
-            per_host: 1,
-            keepalive: None,
+    pub(crate) fn of_its_own(wanted: &impl Wanted<K>) -> Self {
+        let pool = Pool::new(Bounds::NONE);
+        let key = wanted.to_key();
+        let origin = pool.with_slots(|slots, _| {
+            let at = slots.origin(wanted, || key.clone());
+            slots.reserve(at, 1);
+            at
         });
-        let (key, waker) = (Arc::new(ConnectionKey::from(url)), Waker::noop());
-        let own = || Arc::clone(&key);
-        pool.with_slots(|slots, effects| {
-            slots.take(&KeyParts::from(url), own, now(), waker, effects)
-        });
-        Self::new(&pool, key)
+        let mut slot = Self::new(&pool, key, origin, SlotPhase::Dialling);
+        slot.dialled();
+        slot
     }
 
-    pub(crate) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &K {
         &self.key
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Pool<K, C> {
         &self.pool
     }
 
     /// Makes the user of the connection that is opened for this slot.
     pub(crate) fn user(&self) -> Arc<User> {
         let user = Arc::default();
-        self.pool.enter(&user);
+        self.pool.users.enter(&user);
         user
     }
 
-    /// Gives a connection that can be used again back together with its slot; it is kept
-    /// for at most `hint`.
-    pub(crate) fn give_back(mut self, link: Box<Link>, hint: Option<Duration>) {
-        self.returned = true;
-        self.pool.with_slots(|slots, effects| {
-            slots.give_back(&self.key, link, now(), hint, effects);
-        });
+    /// Notes that its connection is made.
+    pub(crate) fn dialled(&mut self) {
+        self.phase = SlotPhase::Serving;
+        self.pool.with_slots(|slots, _| slots.dialled(self.origin));
+    }
+
+    /// Gives a connection that can be used again back together with its slot; its server
+    /// keeps it for as long as `hint`, if that said so.
+    pub(crate) fn give_back(mut self, connection: C, hint: Option<Duration>) {
+        let now = now();
+        let served = Served {
+            created: connection.created(),
+            requests: connection.requests(),
+            hint,
+        };
+        match self.pool.bounds.keep(served, now) {
+            Ok(keep) => {
+                self.phase = SlotPhase::Returned;
+                self.pool.with_slots(|slots, effects| {
+                    slots.give_back(self.origin, connection, keep, now, effects);
+                });
+            }
+            Err(eviction) => self.give_up(connection, eviction),
+        }
+    }
+
+    /// Closes a connection that the pool does not keep.
+    fn give_up(mut self, connection: C, eviction: Eviction) {
+        self.phase = SlotPhase::Returned;
+        // The socket first: the slot stands for it.
+        drop(connection);
+        self.pool
+            .with_slots(|slots, effects| slots.give_up(self.origin, eviction, effects));
     }
 }
 
-impl Drop for Slot {
+impl<K, C> Drop for Slot<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
     fn drop(&mut self) {
-        if !self.returned {
+        if self.phase != SlotPhase::Returned {
+            let dialling = self.phase == SlotPhase::Dialling;
             self.pool
-                .with_slots(|slots, effects| slots.vacate(&self.key, effects));
+                .with_slots(|slots, effects| slots.vacate(self.origin, dialling, effects));
         }
     }
 }
 
-impl Pool {
+impl<K, C> Pool<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self {
+            bounds,
             slots: Mutex::new(Slots::new(bounds)),
+            closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            users: Mutex::default(),
+            users: Users::default(),
+            reaper: Reaper::default(),
         })
     }
 
-    /// Gets a connection to the origin of `url`, or the slot for one.
-    pub(crate) fn acquire<'a>(self: &'a Arc<Self>, url: &'a RequestUrl) -> Acquire<'a> {
+    /// Gets an idle connection that is open and silent, if nobody need wait for it.
+    pub(crate) fn at_hand(self: &Arc<Self>, wanted: &impl Wanted<K>) -> Option<(Slot<K, C>, C)> {
+        loop {
+            let (key, origin, mut connection) =
+                self.with_slots(|slots, effects| slots.take_idle(wanted, now(), effects))?;
+            let slot = Slot::new(self, key, origin, SlotPhase::Serving);
+            if connection.is_quiet() {
+                return Some((slot, connection));
+            }
+            slot.give_up(connection, Eviction::Stale);
+        }
+    }
+
+    /// Gets a connection, or the slot for one; waits in the queue when limits are reached.
+    pub(crate) fn acquire<W: Wanted<K>>(self: &Arc<Self>, wanted: W) -> Acquire<'_, K, C, W> {
         Acquire {
             pool: self,
-            url,
+            wanted,
             ticket: None,
         }
     }
 
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// Gets the slot for another connection if one is free and fewer than `most` are open.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        wanted: &impl Wanted<K>,
+        most: usize,
+    ) -> Option<Slot<K, C>> {
+        let (key, origin) = self.with_slots(|slots, _| {
+            let at = slots.origin(wanted, || wanted.to_key());
+            let key = slots.key(at);
+            slots.reserve(at, most).then_some((key, at))
+        })?;
+        Some(Slot::new(self, key, origin, SlotPhase::Dialling))
+    }
+
+    /// Closes idle connections and sends all away who wait; what is in use may be used on.
+    pub(crate) fn close_gently(self: &Arc<Self>) {
+        self.closing.store(true, Ordering::Release);
         self.with_slots(Slots::close);
-        let users = std::mem::take(&mut *self.users());
-        for user in users.iter().filter_map(Weak::upgrade) {
-            let waker = user.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            waker.into_iter().for_each(Waker::wake);
-        }
+        self.reaper.end();
     }
 
-    /// Enters the user of a new connection.
-    fn enter(&self, user: &Arc<User>) {
-        let mut users = self.users();
-        // Now and then those of closed connections are cleared away.
-        if users.len() == users.capacity() {
-            users.retain(|user| user.strong_count() > 0);
-        }
-        users.push(Arc::downgrade(user));
+    /// Closes everything; who uses a connection is woken to notice.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.closed.store(true, Ordering::Release);
+        self.close_gently();
+        self.users.wake();
     }
 
-    fn users(&self) -> MutexGuard<'_, Vec<Weak<User>>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until no connection of the closed pool is open.
+    pub(crate) async fn emptied(self: &Arc<Self>) {
+        poll_fn(|cx| {
+            if self.with_slots(|slots, _| slots.is_empty(cx.waker())) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
+    /// Tells whether nobody gets a connection any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Tells whether connections in use must not be used any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let (open, idle, waiting) = self.lock().counts();
-        Stats {
-            open,
-            idle,
-            waiting,
-        }
+        self.lock().stats()
+    }
+
+    pub(crate) fn stats_by_key(&self) -> Vec<(K, KeyStats)> {
+        self.lock().stats_by_key()
+    }
+
+    /// Closes some connections that were idle for too long; returns when to look again.
+    fn reap(self: &Arc<Self>) -> Option<Instant> {
+        self.with_slots(|slots, effects| slots.reap(now(), effects))
+    }
+
+    fn reaper_ended(&self) {
+        self.lock().reaper_ended();
     }
 
     /// Changes the slots; wakes and drops when the lock is free again.
     fn with_slots<R>(
-        &self,
-        change: impl FnOnce(&mut Slots<Key, Box<Link>>, &mut Effects<Box<Link>>) -> R,
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Slots<K, C>, &mut Effects<C>) -> R,
     ) -> R {
         let mut effects = Effects::default();
         let result = change(&mut self.lock(), &mut effects);
+        if effects.reap {
+            self.reaper.rouse(self);
+        }
         effects.carry_out();
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slots<Key, Box<Link>>> {
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.slots.try_lock().is_err()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots<K, C>> {
         // Nothing that can panic runs under the lock but the allocator.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for a connection; dropped, it leaves the queue and passes on what it got.
-pub(crate) struct Acquire<'a> {
-    pool: &'a Arc<Pool>,
-    url: &'a RequestUrl,
-    ticket: Option<(Key, u64)>,
+impl<K, C> Drop for Pool<K, C>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
+    fn drop(&mut self) {
+        self.reaper.end();
+    }
 }
 
-impl Acquire<'_> {
+/// Waits for a connection; dropped, it leaves the queue and passes on what it got.
+pub(crate) struct Acquire<'a, K, C, W>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
+    pool: &'a Arc<Pool<K, C>>,
+    wanted: W,
+    ticket: Option<Ticket<K>>,
+}
+
+/// A place in the queue of an origin.
+struct Ticket<K> {
+    key: K,
+    origin: usize,
+    number: usize,
+}
+
+impl<K, C, W> Acquire<'_, K, C, W>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
     /// Tells whether it stands in the queue.
     pub(crate) fn is_queued(&self) -> bool {
         self.ticket.is_some()
     }
+
+    /// Looks whether it was handed something.
+    fn collect(&mut self, cx: &Context<'_>) -> Poll<Acquired<K, C>> {
+        let pool = self.pool;
+        let number = self.ticket.as_ref().map(|ticket| ticket.number);
+        let grant = number.and_then(|number| {
+            pool.with_slots(|slots, effects| slots.collect(number, cx.waker(), effects))
+        });
+        let Some((ticket, grant)) = grant.and_then(|grant| Some((self.ticket.take()?, grant)))
+        else {
+            return Poll::Pending;
+        };
+        let slot = |phase| Slot::new(pool, ticket.key, ticket.origin, phase);
+        Poll::Ready(match grant {
+            Grant::Closed => Acquired::Closed,
+            Grant::Dial => Acquired::Dial(slot(SlotPhase::Dialling)),
+            Grant::Reuse(mut connection, _) => {
+                if connection.is_quiet() {
+                    return Poll::Ready(Acquired::Reuse(slot(SlotPhase::Serving), connection));
+                }
+                // It leaves its slot to us: nobody overtakes.
+                drop(connection);
+                pool.with_slots(|slots, _| slots.redial(ticket.origin));
+                Acquired::Dial(slot(SlotPhase::Dialling))
+            }
+        })
+    }
 }
 
-impl Future for Acquire<'_> {
-    type Output = Acquired;
+impl<K, C, W> Future for Acquire<'_, K, C, W>
+where
+    K: Hash + Eq + Clone + Send + Unpin + 'static,
+    C: Kept,
+    W: Wanted<K> + Unpin,
+{
+    type Output = Acquired<K, C>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired> {
-        let (pool, url) = (self.pool, self.url);
-        if let Some((key, ticket)) = self.ticket.take() {
-            let grant =
-                pool.with_slots(|slots, effects| slots.collect(&key, ticket, cx.waker(), effects));
-            return Poll::Ready(match grant {
-                None => {
-                    self.ticket = Some((key, ticket));
-                    return Poll::Pending;
-                }
-                Some(Grant::Closed) => Acquired::Closed,
-                Some(Grant::Dial) => Acquired::Dial(Slot::new(pool, key)),
-                Some(Grant::Reuse(mut link, _)) => {
-                    let slot = Slot::new(pool, key);
-                    if link.is_quiet() {
-                        Acquired::Reuse(slot, link)
-                    } else {
-                        // A dead one leaves its slot to us: nobody overtakes.
-                        drop(link);
-                        Acquired::Dial(slot)
-                    }
-                }
-            });
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<K, C>> {
+        if self.ticket.is_some() {
+            return self.collect(cx);
         }
+        let (pool, wanted) = (self.pool, &self.wanted);
         loop {
-            let make = || Arc::new(ConnectionKey::from(url));
-            let (key, take) = pool.with_slots(|slots, effects| {
-                slots.take(&KeyParts::from(url), make, now(), cx.waker(), effects)
+            let (key, origin, take) = pool.with_slots(|slots, effects| {
+                let at = slots.origin(wanted, || wanted.to_key());
+                let key = slots.key(at);
+                (key, at, slots.take(at, now(), cx.waker(), effects))
             });
             match take {
                 Take::Closed => return Poll::Ready(Acquired::Closed),
-                Take::Dial => return Poll::Ready(Acquired::Dial(Slot::new(pool, key))),
-                Take::Wait(ticket) => {
-                    self.ticket = Some((key, ticket));
+                Take::Dial => {
+                    let slot = Slot::new(pool, key, origin, SlotPhase::Dialling);
+                    return Poll::Ready(Acquired::Dial(slot));
+                }
+                Take::Wait(number) => {
+                    self.ticket = Some(Ticket {
+                        key,
+                        origin,
+                        number,
+                    });
                     return Poll::Pending;
                 }
-                Take::Reuse(mut link) => {
-                    let slot = Slot::new(pool, key);
-                    if link.is_quiet() {
-                        return Poll::Ready(Acquired::Reuse(slot, link));
+                Take::Reuse(mut connection) => {
+                    let slot = Slot::new(pool, key, origin, SlotPhase::Serving);
+                    if connection.is_quiet() {
+                        return Poll::Ready(Acquired::Reuse(slot, connection));
                     }
-                    // The socket first: the slot stands for it.
-                    drop(link);
-                    drop(slot);
+                    slot.give_up(connection, Eviction::Stale);
                 }
             }
         }
     }
 }
 
-impl Drop for Acquire<'_> {
+impl<K, C, W> Drop for Acquire<'_, K, C, W>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    C: Kept,
+{
     fn drop(&mut self) {
-        if let Some((key, ticket)) = self.ticket.take() {
+        if let Some(ticket) = self.ticket.take() {
             self.pool
-                .with_slots(|slots, effects| slots.cancel(&key, ticket, now(), effects));
+                .with_slots(|slots, effects| slots.cancel(ticket.number, now(), effects));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::task::Wake;
-
-    use super::*;
-
-    /// A waker that notes, when it is dropped, whether the locks were free: what a waker
-    /// keeps alive may be a task with a connection of this same pool.
-    struct Owner {
-        is_free: Box<dyn Fn() -> bool + Send + Sync>,
-        dropped: Arc<Mutex<Vec<bool>>>,
-    }
-
-    impl Owner {
-        fn waker(
-            dropped: &Arc<Mutex<Vec<bool>>>,
-            is_free: impl Fn() -> bool + Send + Sync + 'static,
-        ) -> Waker {
-            let (is_free, dropped) = (Box::new(is_free), Arc::clone(dropped));
-            Waker::from(Arc::new(Self { is_free, dropped }))
-        }
-    }
-
-    impl Wake for Owner {
-        fn wake(self: Arc<Self>) {}
-    }
-
-    impl Drop for Owner {
-        fn drop(&mut self) {
-            self.dropped
-                .lock()
-                .expect("no panic")
-                .push((self.is_free)());
-        }
-    }
-
-    fn pool() -> Arc<Pool> {
-        Pool::new(Bounds {
-            limit: 1,
-            per_host: 1,
-            keepalive: None,
-        })
-    }
-
-    /// Has a request wait with an [`Owner`], and tells what that noted when `end` is over.
-    #[track_caller]
-    fn check(what: &str, end: impl FnOnce(&Arc<Pool>, Pin<&mut Option<Acquire<'_>>>, Slot)) {
-        let pool = pool();
-        let url = RequestUrl::parse("http://a.test/").expect("a URL");
-        let mut noop = Context::from_waker(Waker::noop());
-        let Poll::Ready(Acquired::Dial(slot)) = Pin::new(&mut pool.acquire(&url)).poll(&mut noop)
-        else {
-            panic!("the slot is free");
-        };
-        let dropped = Arc::default();
-        let shared = Arc::clone(&pool);
-        let owner = Owner::waker(&dropped, move || shared.slots.try_lock().is_ok());
-        let mut second = Some(pool.acquire(&url));
-        let polled = Pin::new(&mut second)
-            .as_pin_mut()
-            .expect("made above")
-            .poll(&mut Context::from_waker(&owner));
-        assert!(polled.is_pending(), "{what}");
-        drop(owner);
-        assert!(dropped.lock().expect("no panic").is_empty(), "{what}");
-        end(&pool, Pin::new(&mut second), slot);
-        let dropped = dropped.lock().expect("no panic").clone();
-        assert_eq!(dropped, [true], "{what}: once, and without the lock");
-    }
-
-    #[test]
-    fn wakers_are_dropped_without_the_lock() {
-        check("given up", |_, mut second, _| second.set(None));
-        check("polled by another", |_, second, _| {
-            let again = second.as_pin_mut().expect("it waits");
-            let polled = again.poll(&mut Context::from_waker(Waker::noop()));
-            assert!(polled.is_pending(), "the slot is taken");
-        });
-        check("woken by a free slot", |_, _, slot| drop(slot));
-        check("woken by the closing", |pool, _, _| pool.close());
-    }
-
-    #[test]
-    fn users_drop_their_wakers_without_their_lock() {
-        let (pool, user, dropped) = (pool(), Arc::new(User::default()), Arc::default());
-        let owner = || {
-            let (pool, user) = (Arc::clone(&pool), Arc::clone(&user));
-            Owner::waker(&dropped, move || {
-                pool.users.try_lock().is_ok() && user.0.try_lock().is_ok()
-            })
-        };
-        pool.enter(&user);
-        user.is_waiting(&owner());
-        user.is_waiting(&owner());
-        user.rests();
-        user.is_waiting(&owner());
-        pool.close();
-        assert_eq!(*dropped.lock().expect("no panic"), [true; 3]);
     }
 }

@@ -1,595 +1,570 @@
 //! Who gets which connection, decided without a socket, a clock or a task.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasherDefault, Hash};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hash;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use indexmap::{Equivalent, IndexMap};
-use rustc_hash::{FxHashMap, FxHasher};
+use slab::Slab;
+
+use super::bounds::{Bounds, ReuseOrder};
+use super::effects::{Effects, Grant, Take};
+use super::idle::{Idle, Idles, Keep};
+use crate::stats::{Eviction, KeyStats, Stats};
+
+/// How much longer than the first waiter of its own origin another must have waited for a
+/// connection to be closed for it: long enough that a busy origin keeps its connections,
+/// short enough that nobody notices (DESIGN: the fair pool).
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often the reaper looks at most: many connections may end one after the other.
+const REAPER_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections the reaper closes in one go.
+const REAPED_AT_ONCE: usize = 64;
 
 /// The connections of a pool, idle, in use and waited for, by origin.
 ///
-/// An open connection holds a slot, idle or not. `K` tells origins apart, `C` is an idle
+/// An open connection holds a slot, idle or not. While anyone waits whom a free slot would
+/// help, no slot is free and no connection idle. `K` tells origins apart, `C` is an idle
 /// connection. Nothing is woken or dropped in here: that is carried out in [`Effects`],
 /// so that a caller can do it when its lock is free.
 #[derive(Debug)]
 pub(crate) struct Slots<K, C> {
     bounds: Bounds,
-    origins: IndexMap<K, Origin<C>, BuildHasherDefault<FxHasher>>,
-    open: usize,
-    idle: usize,
-    waiting: usize,
-    next_ticket: u64,
-    granted: FxHashMap<u64, (K, Grant<C>)>,
+    numbers: IndexMap<K, usize, RandomState>,
+    origins: Slab<Origin<K>>,
+    idles: Idles<C>,
+    tickets: Slab<Ticket<C>>,
+    /// Origins with waiters that a free slot would help, by the arrival of their first.
+    helped: BTreeMap<u64, usize>,
+    arrivals: u64,
+    stats: Stats,
+    /// When the reaper looks next.
+    reap_at: Option<Instant>,
+    /// Who waits for the last connection to be closed.
+    emptied: Vec<Waker>,
     closed: bool,
 }
 
-/// How many connections there may be, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Most open connections; `usize::MAX` for no limit.
-    pub(crate) limit: usize,
-    /// Most open connections of one origin.
-    pub(crate) per_host: usize,
-    /// How long an idle connection may be used again; `None` for ever.
-    pub(crate) keepalive: Option<Duration>,
-}
-
 #[derive(Debug)]
-struct Origin<C> {
+struct Origin<K> {
+    key: K,
     open: usize,
-    /// The one released longest ago first (CON-20).
-    idle: VecDeque<Idle<C>>,
-    waiters: VecDeque<Waiter>,
+    dialling: usize,
+    /// Numbers of idle connections, the one released longest ago first.
+    idle: VecDeque<usize>,
+    /// Arrivals and numbers of tickets, the longest waiter first.
+    waiters: VecDeque<(u64, usize)>,
+    /// Under which arrival it stands among the helped.
+    listed: Option<u64>,
+}
+
+/// What one who waits holds.
+#[derive(Debug)]
+struct Ticket<C> {
+    origin: usize,
+    state: State<C>,
 }
 
 #[derive(Debug)]
-struct Idle<C> {
-    connection: C,
-    released: Instant,
-    expires: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    ticket: u64,
-    waker: Waker,
-}
-
-/// What one who wants a connection gets.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Take<C> {
-    /// An idle connection.
-    Reuse(C),
-    /// The slot for a new one.
-    Dial,
-    /// A place in the queue; see [`Slots::collect`].
-    Wait(u64),
-    /// Nothing any more: the pool is closed.
-    Closed,
-}
-
-/// What one who waited is handed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Grant<C> {
-    /// A connection, and for how long its server keeps it open.
-    Reuse(C, Option<Duration>),
-    Dial,
-    Closed,
-}
-
-/// What is to be woken and dropped once the lock is free: a waker that is dropped may
-/// drop a task, and that a connection of this same pool.
-#[derive(Debug)]
-pub(crate) struct Effects<C> {
-    pub(crate) wake: Vec<Waker>,
-    pub(crate) wakers: Vec<Waker>,
-    pub(crate) dropped: Vec<C>,
-}
-
-impl<C> Default for Effects<C> {
-    fn default() -> Self {
-        Self {
-            wake: Vec::new(),
-            wakers: Vec::new(),
-            dropped: Vec::new(),
-        }
-    }
-}
-
-impl<C> Effects<C> {
-    /// Drops and wakes.
-    pub(crate) fn carry_out(self) {
-        drop((self.dropped, self.wakers));
-        self.wake.into_iter().for_each(Waker::wake);
-    }
+enum State<C> {
+    Waiting {
+        arrival: u64,
+        since: Instant,
+        waker: Waker,
+    },
+    Granted(Grant<C>),
 }
 
 impl<K: Hash + Eq + Clone, C> Slots<K, C> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            origins: IndexMap::default(),
-            open: 0,
-            idle: 0,
-            waiting: 0,
-            next_ticket: 0,
-            granted: FxHashMap::default(),
+            numbers: IndexMap::default(),
+            origins: Slab::new(),
+            idles: Idles::default(),
+            tickets: Slab::new(),
+            helped: BTreeMap::new(),
+            arrivals: 0,
+            stats: Stats::default(),
+            reap_at: None,
+            emptied: Vec::new(),
             closed: false,
         }
     }
 
-    /// Takes a connection of the origin `key`, which `make` makes when it is new.
-    ///
-    /// Nobody overtakes: behind others of its origin one waits, whatever is free.
-    pub(crate) fn take<Q>(
-        &mut self,
-        key: &Q,
-        make: impl FnOnce() -> K,
-        now: Instant,
-        waker: &Waker,
-        effects: &mut Effects<C>,
-    ) -> (K, Take<C>)
+    /// Returns the number of the origin `key`, which `make` makes when it is new. It holds
+    /// while the origin has a connection or a waiter.
+    pub(crate) fn origin<Q>(&mut self, key: &Q, make: impl FnOnce() -> K) -> usize
     where
         Q: Hash + Equivalent<K>,
     {
-        let index = self.origins.get_index_of(key).unwrap_or_else(|| {
-            let origin = Origin {
-                open: 0,
-                idle: VecDeque::new(),
-                waiters: VecDeque::new(),
-            };
-            self.origins.insert_full(make(), origin).0
+        if let Some(number) = self.numbers.get(key) {
+            return *number;
+        }
+        let key = make();
+        let number = self.origins.insert(Origin {
+            key: key.clone(),
+            open: 0,
+            dialling: 0,
+            idle: VecDeque::new(),
+            waiters: VecDeque::new(),
+            listed: None,
         });
-        let Some((key, origin)) = self.origins.get_index_mut(index) else {
-            unreachable!("the index was looked up above");
-        };
-        let key = key.clone();
-        if self.closed {
-            self.forget_unused(&key);
-            return (key, Take::Closed);
-        }
-        if origin.waiters.is_empty() {
-            while let Some(idle) = origin.idle.pop_front() {
-                self.idle -= 1;
-                if idle.expires.is_none_or(|expires| now <= expires) {
-                    return (key, Take::Reuse(idle.connection));
-                }
-                self.open -= 1;
-                origin.open -= 1;
-                effects.dropped.push(idle.connection);
-            }
-            if origin.open < self.bounds.per_host {
-                if self.open >= self.bounds.limit {
-                    self.evict_oldest(effects);
-                }
-                if self.open < self.bounds.limit {
-                    self.occupy(&key);
-                    return (key, Take::Dial);
-                }
-            }
-        }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.waiting += 1;
-        if let Some(origin) = self.origins.get_mut(&key) {
-            origin.waiters.push_back(Waiter {
-                ticket,
-                waker: waker.clone(),
-            });
-        }
-        (key, Take::Wait(ticket))
+        self.numbers.insert(key, number);
+        number
     }
 
-    /// Looks whether the holder of `ticket` was handed something; else `waker` is told
+    /// Returns the key of an origin.
+    pub(crate) fn key(&mut self, at: usize) -> K {
+        self.origin_at(at).key.clone()
+    }
+
+    /// Takes a connection of an origin.
+    ///
+    /// Nobody overtakes: behind others of its origin one waits, whatever is free.
+    pub(crate) fn take(
+        &mut self,
+        at: usize,
+        now: Instant,
+        waker: &Waker,
+        effects: &mut Effects<C>,
+    ) -> Take<C> {
+        if self.closed {
+            self.forget_unused(at);
+            return Take::Closed;
+        }
+        if self.origin_at(at).waiters.is_empty() {
+            if let Some(connection) = self.reuse(at, now, effects) {
+                return Take::Reuse(connection);
+            }
+            if self.origin_at(at).open < self.bounds.per_host {
+                if self.stats.open >= self.bounds.limit
+                    && let Some(oldest) = self.idles.oldest()
+                {
+                    self.evict(oldest, Eviction::Room, effects);
+                }
+                if self.stats.open < self.bounds.limit {
+                    self.occupy(at);
+                    return Take::Dial;
+                }
+            }
+        }
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.stats.waiting += 1;
+        let ticket = self.tickets.insert(Ticket {
+            origin: at,
+            state: State::Waiting {
+                arrival,
+                since: now,
+                waker: waker.clone(),
+            },
+        });
+        self.origin_at(at).waiters.push_back((arrival, ticket));
+        self.list(at);
+        Take::Wait(ticket)
+    }
+
+    /// Takes an idle connection of the origin `key`, if it has one.
+    pub(crate) fn take_idle<Q>(
+        &mut self,
+        key: &Q,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) -> Option<(K, usize, C)>
+    where
+        Q: Hash + Equivalent<K>,
+    {
+        let at = *self.numbers.get(key)?;
+        let Some(connection) = self.reuse(at, now, effects) else {
+            self.forget_unused(at);
+            return None;
+        };
+        Some((self.origin_at(at).key.clone(), at, connection))
+    }
+
+    /// Occupies the slot for another connection of an origin if one is free that nobody
+    /// waits for, and the origin has fewer than `most`.
+    pub(crate) fn reserve(&mut self, at: usize, most: usize) -> bool {
+        let (open, limits) = (self.stats.open, self.bounds);
+        let origin = self.origin_at(at);
+        let free = origin.waiters.is_empty()
+            && origin.open < limits.per_host.min(most)
+            && open < limits.limit;
+        let reserves = free && !self.closed;
+        if reserves {
+            self.occupy(at);
+        } else {
+            self.forget_unused(at);
+        }
+        reserves
+    }
+
+    /// Notes that a slot was filled: its connection is made.
+    pub(crate) fn dialled(&mut self, at: usize) {
+        self.stats.dialling -= 1;
+        self.stats.created += 1;
+        self.origin_at(at).dialling -= 1;
+    }
+
+    /// Notes that the connection of a slot was found dead, and another is being dialled.
+    pub(crate) fn redial(&mut self, at: usize) {
+        self.stats.count(Eviction::Stale);
+        self.stats.reused -= 1;
+        self.stats.dialling += 1;
+        self.origin_at(at).dialling += 1;
+    }
+
+    /// Looks whether the holder of a ticket was handed something; else `waker` is told
     /// when it is.
     pub(crate) fn collect(
         &mut self,
-        key: &K,
-        ticket: u64,
+        ticket: usize,
         waker: &Waker,
         effects: &mut Effects<C>,
     ) -> Option<Grant<C>> {
-        if let Some((_, grant)) = self.granted.remove(&ticket) {
-            return Some(grant);
+        if let State::Waiting { waker: kept, .. } = &mut self.tickets.get_mut(ticket)?.state {
+            if !kept.will_wake(waker) {
+                effects.wakers.push(std::mem::replace(kept, waker.clone()));
+            }
+            return None;
         }
-        let waiters = &mut self.origins.get_mut(key)?.waiters;
-        let at = waiters
-            .binary_search_by_key(&ticket, |waiter| waiter.ticket)
-            .ok()?;
-        let waiter = waiters.get_mut(at)?;
-        if !waiter.waker.will_wake(waker) {
-            let before = std::mem::replace(&mut waiter.waker, waker.clone());
-            effects.wakers.push(before);
+        match self.tickets.remove(ticket).state {
+            State::Granted(grant) => {
+                if matches!(grant, Grant::Reuse(..)) {
+                    self.stats.reused += 1;
+                }
+                Some(grant)
+            }
+            State::Waiting { .. } => None,
         }
-        None
     }
 
     /// Gives up a ticket; what its holder was handed goes on to the next.
-    pub(crate) fn cancel(&mut self, key: &K, ticket: u64, now: Instant, effects: &mut Effects<C>) {
-        match self.granted.remove(&ticket).map(|(_, grant)| grant) {
-            Some(Grant::Reuse(connection, keepalive)) => {
-                self.give_back(key, connection, now, keepalive, effects);
+    pub(crate) fn cancel(&mut self, ticket: usize, now: Instant, effects: &mut Effects<C>) {
+        let Some(Ticket { origin: at, state }) = self.tickets.try_remove(ticket) else {
+            return;
+        };
+        match state {
+            State::Granted(Grant::Reuse(connection, keep)) => {
+                self.give_back(at, connection, keep, now, effects);
             }
-            Some(Grant::Dial) => self.vacate(key, effects),
-            Some(Grant::Closed) => {}
-            None => {
-                if let Some(origin) = self.origins.get_mut(key)
-                    && let Ok(at) = origin.waiters.binary_search_by_key(&ticket, |w| w.ticket)
-                {
-                    effects
-                        .wakers
-                        .extend(origin.waiters.remove(at).map(|waiter| waiter.waker));
-                    self.waiting -= 1;
-                    self.forget_unused(key);
+            State::Granted(Grant::Dial) => self.vacate(at, true, effects),
+            State::Granted(Grant::Closed) => {}
+            State::Waiting { arrival, waker, .. } => {
+                effects.wakers.push(waker);
+                self.stats.waiting -= 1;
+                let waiters = &mut self.origin_at(at).waiters;
+                if let Ok(place) = waiters.binary_search_by_key(&arrival, |waiter| waiter.0) {
+                    waiters.remove(place);
                 }
+                self.list(at);
+                self.forget_unused(at);
             }
         }
     }
 
     /// Takes back a connection that can be used again.
     ///
-    /// The longest waiter of its origin gets it. When only others wait for the slot it
-    /// is closed for them. Else it is kept; for at most `keepalive` if the server said so.
+    /// The longest waiter of its origin gets it. It is closed when one of another origin
+    /// waits for just its slot and nobody of its own does, or not for so long. Else it is
+    /// kept.
     pub(crate) fn give_back(
         &mut self,
-        key: &K,
+        at: usize,
         connection: C,
+        keep: Keep,
         now: Instant,
-        keepalive: Option<Duration>,
         effects: &mut Effects<C>,
     ) {
-        if self.closed || self.bounds.keepalive.is_some_and(|limit| limit.is_zero()) {
+        if self.closed {
             effects.dropped.push(connection);
-            return self.vacate(key, effects);
-        }
-        let Some(origin) = self.origins.get_mut(key) else {
+            self.vacate(at, false, effects);
+        } else if self.is_owed_to_another(at) {
             effects.dropped.push(connection);
-            return self.vacate(key, effects);
-        };
-        if let Some(waiter) = origin.waiters.pop_front() {
-            self.waiting -= 1;
-            let grant = Grant::Reuse(connection, keepalive);
-            self.granted.insert(waiter.ticket, (key.clone(), grant));
-            effects.wake.push(waiter.waker);
-            return;
-        }
-        let full = self.open >= self.bounds.limit;
-        if full && self.waiting > 0 && self.longest_waiter().is_some() {
-            effects.dropped.push(connection);
-            self.vacate(key, effects);
-        } else if let Some(origin) = self.origins.get_mut(key) {
-            let limits = [self.bounds.keepalive, keepalive].into_iter().flatten();
-            let expires = limits.min().and_then(|limit| now.checked_add(limit));
-            origin.idle.push_back(Idle {
-                connection,
-                released: now,
-                expires,
-            });
-            self.idle += 1;
+            self.give_up(at, Eviction::Room, effects);
+        } else if !self.origin_at(at).waiters.is_empty() {
+            self.grant(at, Grant::Reuse(connection, keep), effects);
+        } else {
+            self.rest(at, connection, keep, now, effects);
         }
     }
 
-    /// Frees the slot of a connection that was closed or never made.
-    pub(crate) fn vacate(&mut self, key: &K, effects: &mut Effects<C>) {
-        self.open -= 1;
-        if let Some(origin) = self.origins.get_mut(key) {
-            origin.open -= 1;
+    /// Frees the slot of a connection that the pool itself closes.
+    pub(crate) fn give_up(&mut self, at: usize, eviction: Eviction, effects: &mut Effects<C>) {
+        self.stats.count(eviction);
+        if eviction == Eviction::Stale {
+            // It served nobody after all.
+            self.stats.reused -= 1;
         }
+        self.vacate(at, false, effects);
+    }
+
+    /// Frees the slot of a connection that was closed, or never made.
+    pub(crate) fn vacate(&mut self, at: usize, dialling: bool, effects: &mut Effects<C>) {
+        let dialling = usize::from(dialling);
+        self.stats.open -= 1;
+        self.stats.dialling -= dialling;
+        let origin = self.origin_at(at);
+        origin.open -= 1;
+        origin.dialling -= dialling;
+        self.list(at);
         self.grant_free_slots(effects);
-        self.forget_unused(key);
+        self.forget_unused(at);
+        if self.closed && self.stats.open == 0 {
+            effects.wake.extend(self.emptied.drain(..));
+        }
     }
 
     /// Closes the idle connections and sends all away who wait or have not yet collected
     /// what they were handed; what is in use is closed as it comes back.
     pub(crate) fn close(&mut self, effects: &mut Effects<C>) {
         self.closed = true;
-        for (key, grant) in self.granted.values_mut() {
-            let freed = match std::mem::replace(grant, Grant::Closed) {
-                Grant::Reuse(connection, _) => {
-                    effects.dropped.push(connection);
-                    true
+        self.helped.clear();
+        let mut freed = Vec::new();
+        for (_, ticket) in &mut self.tickets {
+            match std::mem::replace(&mut ticket.state, State::Granted(Grant::Closed)) {
+                State::Waiting { waker, .. } => {
+                    self.stats.waiting -= 1;
+                    effects.wake.push(waker);
                 }
-                Grant::Dial => true,
-                Grant::Closed => false,
-            };
-            if freed && let Some(origin) = self.origins.get_mut(key) {
-                self.open -= 1;
-                origin.open -= 1;
+                State::Granted(Grant::Reuse(connection, _)) => {
+                    effects.dropped.push(connection);
+                    freed.push((ticket.origin, false));
+                }
+                State::Granted(Grant::Dial) => freed.push((ticket.origin, true)),
+                State::Granted(Grant::Closed) => {}
             }
         }
-        for (key, origin) in &mut self.origins {
-            for idle in origin.idle.drain(..) {
-                self.idle -= 1;
-                self.open -= 1;
-                origin.open -= 1;
-                effects.dropped.push(idle.connection);
-            }
-            for waiter in origin.waiters.drain(..) {
-                self.waiting -= 1;
-                self.granted
-                    .insert(waiter.ticket, (key.clone(), Grant::Closed));
-                effects.wake.push(waiter.waker);
-            }
-        }
-        self.origins.retain(|_, origin| origin.open > 0);
-    }
-
-    /// Returns how many connections are open and how many of them idle, and how many
-    /// requests wait for one.
-    pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        (self.open, self.idle, self.waiting)
-    }
-
-    fn occupy(&mut self, key: &K) {
-        self.open += 1;
-        if let Some(origin) = self.origins.get_mut(key) {
-            origin.open += 1;
-        }
-    }
-
-    /// Closes the connection that has been idle longest, whatever its origin.
-    fn evict_oldest(&mut self, effects: &mut Effects<C>) {
-        let oldest = self
-            .origins
-            .iter()
-            .filter_map(|(key, origin)| Some((origin.idle.front()?.released, key)))
-            .min_by_key(|(released, _)| *released);
-        let Some(key) = oldest.map(|(_, key)| key.clone()) else {
-            return;
-        };
-        if let Some(origin) = self.origins.get_mut(&key)
-            && let Some(idle) = origin.idle.pop_front()
-        {
-            self.idle -= 1;
-            self.open -= 1;
-            origin.open -= 1;
+        for idle in self.idles.drain() {
             effects.dropped.push(idle.connection);
+            freed.push((idle.origin, false));
         }
-        self.forget_unused(&key);
+        let numbers: Vec<usize> = self.numbers.values().copied().collect();
+        for at in numbers {
+            let origin = self.origin_at(at);
+            origin.idle.clear();
+            origin.waiters.clear();
+            origin.listed = None;
+            self.forget_unused(at);
+        }
+        for (at, dialling) in freed {
+            self.vacate(at, dialling, effects);
+        }
     }
 
-    /// The origin whose first waiter waits longest of all that a free slot would help.
-    fn longest_waiter(&self) -> Option<usize> {
-        let helped = |(index, origin): (usize, &Origin<C>)| {
-            let below = origin.open < self.bounds.per_host;
-            origin
-                .waiters
-                .front()
-                .filter(|_| below)
-                .map(|waiter| (waiter.ticket, index))
+    /// Closes some connections that were idle for too long; returns when to look again.
+    pub(crate) fn reap(&mut self, now: Instant, effects: &mut Effects<C>) -> Option<Instant> {
+        let overdue = self.idles.overdue(now, REAPED_AT_ONCE);
+        for (number, eviction) in &overdue {
+            self.evict(*number, *eviction, effects);
+        }
+        self.reap_at = if overdue.len() == REAPED_AT_ONCE {
+            Some(now)
+        } else {
+            let next = self.idles.next_overdue();
+            next.map(|next| next.max(now + REAPER_PAUSE))
+        };
+        self.reap_at
+    }
+
+    /// Notes that no reaper looks any more.
+    pub(crate) fn reaper_ended(&mut self) {
+        self.reap_at = None;
+    }
+
+    /// Returns the counts over all origins.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            idle: self.idles.len(),
+            ..self.stats
+        }
+    }
+
+    /// Returns the counts of each origin that has a connection or a waiter.
+    pub(crate) fn stats_by_key(&self) -> Vec<(K, KeyStats)> {
+        let stats = |origin: &Origin<K>| KeyStats {
+            open: origin.open,
+            idle: origin.idle.len(),
+            dialling: origin.dialling,
+            waiting: origin.waiters.len(),
         };
         self.origins
-            .values()
-            .enumerate()
-            .filter_map(helped)
-            .min()
-            .map(|(_, index)| index)
+            .iter()
+            .map(|(_, origin)| (origin.key.clone(), stats(origin)))
+            .collect()
+    }
+
+    /// Tells whether nothing is open; if something is, `waker` is told of the end of a
+    /// closed pool's last connection.
+    pub(crate) fn is_empty(&mut self, waker: &Waker) -> bool {
+        if self.stats.open == 0 {
+            return true;
+        }
+        if !self.emptied.iter().any(|kept| kept.will_wake(waker)) {
+            self.emptied.push(waker.clone());
+        }
+        false
+    }
+
+    /// Takes an idle connection of an origin that has not been so for too long.
+    fn reuse(&mut self, at: usize, now: Instant, effects: &mut Effects<C>) -> Option<C> {
+        loop {
+            let order = self.bounds.order;
+            let idle = &mut self.origin_at(at).idle;
+            let number = match order {
+                ReuseOrder::OldestFirst => idle.pop_front(),
+                ReuseOrder::NewestFirst => idle.pop_back(),
+            };
+            let found = self.idles.remove(number?)?;
+            if found.keep.until.is_none_or(|until| now <= until) {
+                self.stats.reused += 1;
+                return Some(found.connection);
+            }
+            effects.dropped.push(found.connection);
+            self.stats.count(found.keep.then);
+            self.stats.open -= 1;
+            self.origin_at(at).open -= 1;
+        }
+    }
+
+    fn origin_at(&mut self, at: usize) -> &mut Origin<K> {
+        self.origins
+            .get_mut(at)
+            .expect("whoever has its number keeps it")
+    }
+
+    fn occupy(&mut self, at: usize) {
+        self.stats.open += 1;
+        self.stats.dialling += 1;
+        let origin = self.origin_at(at);
+        origin.open += 1;
+        origin.dialling += 1;
+    }
+
+    /// Keeps a connection that nobody waits for.
+    fn rest(
+        &mut self,
+        at: usize,
+        connection: C,
+        keep: Keep,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        let number = self.idles.push(Idle {
+            connection,
+            origin: at,
+            keep,
+        });
+        self.origin_at(at).idle.push_back(number);
+        if let Some(until) = keep.until
+            && self.reap_at.is_none_or(|reap_at| until < reap_at)
+        {
+            self.reap_at = Some(until.max(now));
+            effects.reap = true;
+        }
+        let first = self.origin_at(at).idle.front().copied();
+        if self.origin_at(at).idle.len() > self.bounds.idle_per_host {
+            first
+                .into_iter()
+                .for_each(|first| self.evict(first, Eviction::Idle, effects));
+        } else if self.idles.len() > self.bounds.idle
+            && let Some(oldest) = self.idles.oldest()
+        {
+            self.evict(oldest, Eviction::Idle, effects);
+        }
+    }
+
+    /// Closes an idle connection.
+    fn evict(&mut self, number: usize, eviction: Eviction, effects: &mut Effects<C>) {
+        let Some(Idle {
+            connection,
+            origin: at,
+            ..
+        }) = self.idles.remove(number)
+        else {
+            return;
+        };
+        let idle = &mut self.origin_at(at).idle;
+        if let Some(place) = idle.iter().position(|other| *other == number) {
+            idle.remove(place);
+        }
+        effects.dropped.push(connection);
+        self.give_up(at, eviction, effects);
+    }
+
+    /// Tells whether a waiter of another origin has a right to the slot of a connection.
+    fn is_owed_to_another(&self, at: usize) -> bool {
+        if self.stats.open < self.bounds.limit {
+            return false;
+        }
+        let first = |at: usize| {
+            let (_, ticket) = self.origins.get(at)?.waiters.front()?;
+            match self.tickets.get(*ticket)?.state {
+                State::Waiting { since, .. } => Some(since),
+                State::Granted(_) => None,
+            }
+        };
+        // The origin may stand among the helped itself.
+        let other = self.helped.values().find(|other| **other != at);
+        match (other.and_then(|other| first(*other)), first(at)) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(other), Some(own)) => other + PATIENCE <= own,
+        }
+    }
+
+    /// Hands something to the longest waiter of an origin.
+    fn grant(&mut self, at: usize, grant: Grant<C>, effects: &mut Effects<C>) {
+        let first = self.origin_at(at).waiters.pop_front();
+        if let Some(ticket) = first.and_then(|(_, ticket)| self.tickets.get_mut(ticket)) {
+            let before = std::mem::replace(&mut ticket.state, State::Granted(grant));
+            if let State::Waiting { waker, .. } = before {
+                effects.wake.push(waker);
+            }
+            self.stats.waiting -= 1;
+        }
+        self.list(at);
     }
 
     fn grant_free_slots(&mut self, effects: &mut Effects<C>) {
-        while self.waiting > 0 && self.open < self.bounds.limit {
-            let Some(index) = self.longest_waiter() else {
-                return;
-            };
-            let Some((key, origin)) = self.origins.get_index_mut(index) else {
-                return;
-            };
-            let Some(waiter) = origin.waiters.pop_front() else {
-                return;
-            };
-            origin.open += 1;
-            self.open += 1;
-            self.waiting -= 1;
-            self.granted
-                .insert(waiter.ticket, (key.clone(), Grant::Dial));
-            effects.wake.push(waiter.waker);
+        while self.stats.open < self.bounds.limit
+            && let Some((_, at)) = self.helped.first_key_value()
+        {
+            let at = *at;
+            self.occupy(at);
+            self.grant(at, Grant::Dial, effects);
+        }
+    }
+
+    /// Puts an origin into its place among the helped, or takes it away.
+    fn list(&mut self, at: usize) {
+        let per_host = self.bounds.per_host;
+        let origin = self.origin_at(at);
+        let first = origin.waiters.front().map(|(arrival, _)| *arrival);
+        let place = first.filter(|_| origin.open < per_host);
+        let before = std::mem::replace(&mut origin.listed, place);
+        if before == place {
+            return;
+        }
+        if let Some(before) = before {
+            self.helped.remove(&before);
+        }
+        if let Some(place) = place {
+            self.helped.insert(place, at);
         }
     }
 
     /// Forgets an origin without connections and waiters.
-    fn forget_unused(&mut self, key: &K) {
-        let unused = |origin: &Origin<C>| origin.open == 0 && origin.waiters.is_empty();
-        if self.origins.get(key).is_some_and(unused) {
-            self.origins.swap_remove(key);
+    fn forget_unused(&mut self, at: usize) {
+        let unused = |origin: &Origin<K>| origin.open == 0 && origin.waiters.is_empty();
+        if self.origins.get(at).is_some_and(unused) {
+            let origin = self.origins.remove(at);
+            self.numbers.swap_remove(&origin.key);
         }
-    }
-}
-
-/// Returns a limit where 0 means none.
-pub(crate) fn limit_or_unlimited(limit: Option<usize>) -> usize {
-    match limit {
-        None | Some(0) => usize::MAX,
-        Some(limit) => limit,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::mem;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    struct Model {
-        slots: Slots<&'static str, u32>,
-        effects: Effects<u32>,
-        now: Instant,
-    }
-
-    impl Model {
-        fn new(limit: usize, per_host: usize) -> Self {
-            let bounds = Bounds {
-                limit: limit_or_unlimited(Some(limit)),
-                per_host: limit_or_unlimited(Some(per_host)),
-                keepalive: Some(15 * SECOND),
-            };
-            Self {
-                slots: Slots::new(bounds),
-                effects: Effects::default(),
-                now: Instant::now(),
-            }
-        }
-
-        fn take(&mut self, key: &'static str) -> Take<u32> {
-            let waker = Waker::noop();
-            self.slots
-                .take(&key, || key, self.now, waker, &mut self.effects)
-                .1
-        }
-
-        fn wait(&mut self, key: &'static str) -> u64 {
-            match self.take(key) {
-                Take::Wait(ticket) => ticket,
-                other => panic!("should wait: {other:?}"),
-            }
-        }
-
-        fn give_back(&mut self, key: &'static str, connection: u32) {
-            self.slots
-                .give_back(&key, connection, self.now, None, &mut self.effects);
-        }
-
-        fn collect(&mut self, key: &'static str, ticket: u64) -> Option<Grant<u32>> {
-            self.slots
-                .collect(&key, ticket, Waker::noop(), &mut self.effects)
-        }
-
-        fn dropped(&mut self) -> Vec<u32> {
-            mem::take(&mut self.effects.dropped)
-        }
-    }
-
-    #[test]
-    fn the_oldest_released_connection_is_reused_first() {
-        let mut pool = Model::new(0, 0);
-        for connection in 0..3 {
-            assert_eq!(pool.take("a"), Take::Dial);
-            pool.now += SECOND;
-            let _ = connection;
-        }
-        (0..3).for_each(|connection| pool.give_back("a", connection));
-        assert_eq!(pool.take("a"), Take::Reuse(0));
-        assert_eq!(pool.take("b"), Take::Dial);
-        assert_eq!(pool.slots.counts(), (4, 2, 0));
-    }
-
-    #[test]
-    fn an_expired_connection_is_dropped_and_its_slot_dialled() {
-        let mut pool = Model::new(1, 0);
-        assert_eq!(pool.take("a"), Take::Dial);
-        pool.give_back("a", 1);
-        pool.now += 15 * SECOND;
-        assert_eq!(pool.take("a"), Take::Reuse(1));
-        pool.give_back("a", 1);
-        pool.now += 16 * SECOND;
-        assert_eq!(pool.take("a"), Take::Dial);
-        assert_eq!(pool.dropped(), [1]);
-        assert_eq!(pool.slots.counts(), (1, 0, 0));
-    }
-
-    #[test]
-    fn a_server_may_shorten_keep_alive() {
-        let mut pool = Model::new(1, 0);
-        assert_eq!(pool.take("a"), Take::Dial);
-        pool.slots
-            .give_back(&"a", 1, pool.now, Some(SECOND), &mut pool.effects);
-        pool.now += 2 * SECOND;
-        assert_eq!(pool.take("a"), Take::Dial);
-    }
-
-    #[test]
-    fn waiters_are_served_in_order_and_nobody_overtakes() {
-        let mut pool = Model::new(1, 0);
-        assert_eq!(pool.take("a"), Take::Dial);
-        let (first, second) = (pool.wait("a"), pool.wait("a"));
-        pool.give_back("a", 1);
-        let third = pool.wait("a");
-        assert_eq!(pool.collect("a", second), None);
-        assert_eq!(pool.collect("a", first), Some(Grant::Reuse(1, None)));
-        pool.give_back("a", 1);
-        assert_eq!(pool.collect("a", third), None);
-        assert_eq!(pool.collect("a", second), Some(Grant::Reuse(1, None)));
-    }
-
-    #[test]
-    fn a_freed_slot_goes_to_the_longest_waiter_of_all() {
-        let mut pool = Model::new(2, 0);
-        assert_eq!((pool.take("a"), pool.take("b")), (Take::Dial, Take::Dial));
-        let (c, a) = (pool.wait("c"), pool.wait("a"));
-        pool.slots.vacate(&"b", &mut pool.effects);
-        assert_eq!(pool.collect("a", a), None);
-        assert_eq!(pool.collect("c", c), Some(Grant::Dial));
-        assert_eq!(pool.slots.counts(), (2, 0, 1));
-    }
-
-    #[test]
-    fn a_released_connection_gives_way_to_another_origin_that_waits() {
-        let mut pool = Model::new(1, 0);
-        assert_eq!(pool.take("a"), Take::Dial);
-        let b = pool.wait("b");
-        pool.give_back("a", 1);
-        assert_eq!(pool.dropped(), [1]);
-        assert_eq!(pool.collect("b", b), Some(Grant::Dial));
-    }
-
-    #[test]
-    fn at_the_limit_the_oldest_idle_connection_gives_way() {
-        let mut pool = Model::new(2, 0);
-        for key in ["a", "b"] {
-            assert_eq!(pool.take(key), Take::Dial);
-        }
-        pool.give_back("b", 2);
-        pool.now += SECOND;
-        pool.give_back("a", 1);
-        assert_eq!(pool.take("c"), Take::Dial);
-        assert_eq!(pool.dropped(), [2]);
-        assert_eq!(pool.slots.counts(), (2, 1, 0));
-    }
-
-    #[test]
-    fn the_limit_per_host_holds_up_that_host_alone() {
-        let mut pool = Model::new(3, 1);
-        assert_eq!(pool.take("a"), Take::Dial);
-        let a = pool.wait("a");
-        assert_eq!(pool.take("b"), Take::Dial);
-        pool.slots.vacate(&"b", &mut pool.effects);
-        assert_eq!(pool.collect("a", a), None);
-        pool.slots.vacate(&"a", &mut pool.effects);
-        assert_eq!(pool.collect("a", a), Some(Grant::Dial));
-    }
-
-    #[test]
-    fn a_cancelled_waiter_passes_on_what_it_was_handed() {
-        let mut pool = Model::new(1, 0);
-        assert_eq!(pool.take("a"), Take::Dial);
-        let (first, second, third) = (pool.wait("a"), pool.wait("a"), pool.wait("a"));
-        pool.slots.cancel(&"a", second, pool.now, &mut pool.effects);
-        pool.give_back("a", 1);
-        pool.slots.cancel(&"a", first, pool.now, &mut pool.effects);
-        assert_eq!(pool.collect("a", third), Some(Grant::Reuse(1, None)));
-        let fourth = pool.wait("a");
-        pool.slots.vacate(&"a", &mut pool.effects);
-        pool.slots.cancel(&"a", fourth, pool.now, &mut pool.effects);
-        assert_eq!(pool.slots.counts(), (0, 0, 0));
-        assert!(pool.slots.origins.is_empty());
-    }
-
-    #[test]
-    fn closing_sends_waiters_away_and_keeps_nothing() {
-        let mut pool = Model::new(2, 0);
-        assert_eq!((pool.take("a"), pool.take("b")), (Take::Dial, Take::Dial));
-        pool.give_back("b", 2);
-        let _ = pool.take("c");
-        let a = pool.wait("a");
-        pool.slots.close(&mut pool.effects);
-        assert_eq!(pool.collect("a", a), Some(Grant::Closed));
-        assert_eq!(pool.take("a"), Take::Closed);
-        pool.give_back("a", 1);
-        pool.slots.vacate(&"c", &mut pool.effects);
-        assert_eq!(pool.slots.counts(), (0, 0, 0));
-        assert!(pool.slots.origins.is_empty());
     }
 }

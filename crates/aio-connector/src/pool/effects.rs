@@ -1,0 +1,59 @@
+//! What follows from a change of the slots.
+
+use std::task::Waker;
+
+use smallvec::SmallVec;
+
+use super::idle::Keep;
+
+/// What one who wants a connection gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Take<C> {
+    /// An idle connection.
+    Reuse(C),
+    /// The slot for a new one.
+    Dial,
+    /// A place in the queue; see `Slots::collect`.
+    Wait(usize),
+    /// Nothing any more: the pool is closed.
+    Closed,
+}
+
+/// What one who waited is handed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Grant<C> {
+    /// A connection, and for how long it may be kept should nobody use it.
+    Reuse(C, Keep),
+    Dial,
+    Closed,
+}
+
+/// What is to be woken and dropped once the lock is free: a waker that is dropped may
+/// drop a task, and that a connection of this same pool.
+#[derive(Debug)]
+pub(crate) struct Effects<C> {
+    pub(crate) wake: SmallVec<[Waker; 1]>,
+    pub(crate) wakers: SmallVec<[Waker; 1]>,
+    pub(crate) dropped: SmallVec<[C; 1]>,
+    /// The reaper is to look earlier than it thinks.
+    pub(crate) reap: bool,
+}
+
+impl<C> Default for Effects<C> {
+    fn default() -> Self {
+        Self {
+            wake: SmallVec::new(),
+            wakers: SmallVec::new(),
+            dropped: SmallVec::new(),
+            reap: false,
+        }
+    }
+}
+
+impl<C> Effects<C> {
+    /// Drops and wakes.
+    pub(crate) fn carry_out(self) {
+        drop((self.dropped, self.wakers));
+        self.wake.into_iter().for_each(Waker::wake);
+    }
+}
