@@ -38,8 +38,10 @@ pub use aio_connector::{
     Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, ConnectRequest, Connection,
     ConnectionError, ConnectionKey, Connector, Dial, Evictions, KeyStats, PartialHead, Phase,
     PooledConnector, PooledConnectorBuilder, Resolver, ReuseOrder, SettingsError, Stats,
-    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Transport,
+    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TlsConfig, Transport,
 };
+#[cfg(feature = "tls")]
+pub use aio_connector::{TlsConfigBuilder, TlsConfigError};
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 
-use aio_connector::BoxFuture;
+use aio_connector::{BoxFuture, TlsConfig};
 use aio_core::http1::Limits;
 use aio_core::{BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl};
 use bytes::Bytes;
@@ -41,6 +41,8 @@ pub(crate) struct RequestOptions {
     pub(crate) read_until_eof: bool,
     pub(crate) skip_auto_headers: Vec<Box<str>>,
     pub(crate) raise_for_status: bool,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) server_hostname: Option<Box<str>>,
 }
 
 impl ClientRequest {
@@ -263,6 +265,25 @@ impl RequestBuilder {
     pub fn raise_for_status(self, raise_for_status: bool) -> Self {
         self.with(|request| {
             request.parts.options.raise_for_status = raise_for_status;
+            Ok(())
+        })
+    }
+
+    /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.
+    ///
+    /// Requests with the same settings, or clones of them, share connections.
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        self.with(|request| {
+            request.parts.options.tls = Some(tls);
+            Ok(())
+        })
+    }
+
+    /// Sets the name that TLS asks the server for, and that its certificate must have, in
+    /// place of the URL's host.
+    pub fn server_hostname(self, name: impl Into<Box<str>>) -> Self {
+        self.with(|request| {
+            request.parts.options.server_hostname = Some(name.into());
             Ok(())
         })
     }

@@ -14,6 +14,7 @@ use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
 use crate::stats::Stats;
 use crate::timer::now;
+use crate::tls::TlsConfig;
 use crate::transport::Transport;
 
 /// Gives connections; aiohttp's `BaseConnector.connect`.
@@ -107,9 +108,14 @@ pub trait Dial: Send + Sync + 'static {
 pub struct ConnectRequest<'a> {
     /// Where to.
     pub url: &'a RequestUrl,
+    /// How TLS is spoken, in place of the connector's settings.
+    pub tls: Option<&'a TlsConfig>,
+    /// The name that TLS asks the server for, and that its certificate must have, in place
+    /// of the host's; aiohttp's `server_hostname`.
+    pub server_name: Option<&'a str>,
     /// How long it may wait for a free connection.
     pub pool: Option<Duration>,
-    /// How long one attempt to one address may take.
+    /// How long one attempt to one address may take, TLS included.
     pub sock_connect: Option<Duration>,
     /// Who watches.
     pub observer: Option<&'a mut dyn ObserveConnect>,
@@ -124,6 +130,8 @@ impl<'a> ConnectRequest<'a> {
     pub fn new(url: &'a RequestUrl) -> Self {
         Self {
             url,
+            tls: None,
+            server_name: None,
             pool: None,
             sock_connect: None,
             observer: None,
@@ -156,8 +164,17 @@ impl<'a> ConnectRequest<'a> {
         kind: ConnectErrorKind,
         source: impl Error + Send + Sync + 'static,
     ) -> ConnectionError {
-        let source = Some(Arc::new(source) as _);
-        let error = ConnectError::new(key.host(), key.port(), kind, self.attempt(), source);
+        self.failed_for(key, kind, Arc::new(source))
+    }
+
+    pub(crate) fn failed_for(
+        &self,
+        key: &ConnectionKey,
+        kind: ConnectErrorKind,
+        source: Arc<dyn Error + Send + Sync>,
+    ) -> ConnectionError {
+        let (host, port) = (key.host(), key.port());
+        let error = ConnectError::new(host, port, kind, self.attempt(), Some(source));
         ConnectionError::Connect(error)
     }
 

@@ -192,6 +192,10 @@ impl Link {
                 }
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.disconnected())),
                 Poll::Ready(Ok(_)) => {}
+                // TLS that ends without a word: whole or not, there is no response.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(self.disconnected()));
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(error))),
             }
             while let Some(head) = self.exchange.parser.parse(&mut self.received)? {
@@ -351,6 +355,7 @@ impl Link {
     /// Frees what an idle connection need not hold.
     pub(crate) fn rest(&mut self) {
         self.user.rests();
+        self.stream.rest();
         // A piece of a block that is held somewhere keeps all of it alive, and the
         // capacity of a buffer is only what is left of its block.
         if std::mem::take(&mut self.bulk) || self.received.try_reclaim(IDLE_BUFFER + 1) {

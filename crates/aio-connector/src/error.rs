@@ -29,6 +29,8 @@ pub enum Phase {
     Resolve,
     /// Dialling.
     Connect,
+    /// Agreeing on TLS.
+    Tls,
     /// Sending the request.
     Send,
     /// Waiting for the response head.
@@ -43,6 +45,7 @@ impl fmt::Display for Phase {
             Self::Pool => "waiting for a free connection",
             Self::Resolve => "resolving the host",
             Self::Connect => "connecting",
+            Self::Tls => "agreeing on TLS",
             Self::Send => "sending the request",
             Self::Head => "waiting for the response",
             Self::Body => "reading the body",
@@ -225,7 +228,9 @@ impl ConnectionError {
             Self::Reset { .. } => "ClientConnectionResetError",
             Self::Os { .. } => "ClientOSError",
             Self::Timeout { attempt } => match attempt.phase {
-                Phase::Pool | Phase::Resolve | Phase::Connect => "ConnectionTimeoutError",
+                Phase::Pool | Phase::Resolve | Phase::Connect | Phase::Tls => {
+                    "ConnectionTimeoutError"
+                }
                 Phase::Send | Phase::Head | Phase::Body => "SocketTimeoutError",
             },
             Self::Source { source, .. } if source.is::<io::Error>() => "ClientOSError",
@@ -233,6 +238,9 @@ impl ConnectionError {
         }
     }
 }
+
+/// Why no connection was made; the caller adds where it was going.
+pub(crate) type Refusal = (ConnectErrorKind, Arc<dyn Error + Send + Sync>);
 
 /// A connection that could not be made.
 ///

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use aio_core::RequestUrl;
 use indexmap::Equivalent;
 
+use crate::connector::ConnectRequest;
 use crate::pool::Wanted;
+use crate::tls::TlsConfig;
 
 /// The peer of a connection; aiohttp's `ConnectionKey`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionKey {
     host: Box<str>,
     port: u16,
-    tls: bool,
+    is_tls: bool,
     zone: Option<Box<str>>,
+    tls: Option<TlsConfig>,
+    server_name: Option<Box<str>>,
     /// The `Host` field for this peer, made once.
     host_header: Box<str>,
 }
@@ -33,7 +37,19 @@ impl ConnectionKey {
 
     /// Tells whether the connection is encrypted; aiohttp's `is_ssl`.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.is_tls
+    }
+
+    /// Returns how TLS is spoken, if not as the connector's settings say; aiohttp's `ssl`.
+    pub fn tls(&self) -> Option<&TlsConfig> {
+        self.tls.as_ref()
+    }
+
+    /// Returns the name that TLS asks the server for, and that its certificate must have:
+    /// the one that was given, or the host's, without dots at its end.
+    pub fn server_name(&self) -> &str {
+        let name = self.server_name.as_deref().unwrap_or(&self.host);
+        name.trim_end_matches('.')
     }
 
     /// Returns the value of the `Host` field for this peer.
@@ -50,20 +66,31 @@ impl ConnectionKey {
         KeyParts {
             host: &self.host,
             port: self.port,
-            tls: self.tls,
+            is_tls: self.is_tls,
             zone: self.zone.as_deref(),
+            tls: self.tls.as_ref(),
+            server_name: self.server_name.as_deref(),
         }
     }
 }
 
 impl From<&RequestUrl> for ConnectionKey {
     fn from(url: &RequestUrl) -> Self {
+        Self::from(&Target::from(url))
+    }
+}
+
+impl From<&Target<'_>> for ConnectionKey {
+    fn from(target: &Target<'_>) -> Self {
+        let parts = &target.parts;
         Self {
-            host: url.host().into(),
-            port: url.port(),
-            tls: url.is_tls(),
-            zone: url.zone().map(Into::into),
-            host_header: url.host_header().into(),
+            host: parts.host.into(),
+            port: parts.port,
+            is_tls: parts.is_tls,
+            zone: parts.zone.map(Into::into),
+            tls: parts.tls.cloned(),
+            server_name: parts.server_name.map(Into::into),
+            host_header: target.url.host_header().into(),
         }
     }
 }
@@ -81,29 +108,20 @@ impl fmt::Debug for ConnectionKey {
             "{}:{}{}",
             self.host,
             self.port,
-            if self.tls { " tls" } else { "" }
+            if self.is_tls { " tls" } else { "" }
         )
     }
 }
 
-/// A [`ConnectionKey`] that borrows from a URL, to look one up without making one.
+/// A [`ConnectionKey`] that borrows, to look one up without making one.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeyParts<'a> {
     host: &'a str,
     port: u16,
-    tls: bool,
+    is_tls: bool,
     zone: Option<&'a str>,
-}
-
-impl<'a> From<&'a RequestUrl> for KeyParts<'a> {
-    fn from(url: &'a RequestUrl) -> Self {
-        Self {
-            host: url.host(),
-            port: url.port(),
-            tls: url.is_tls(),
-            zone: url.zone(),
-        }
-    }
+    tls: Option<&'a TlsConfig>,
+    server_name: Option<&'a str>,
 }
 
 impl Equivalent<Arc<ConnectionKey>> for KeyParts<'_> {
@@ -119,12 +137,31 @@ pub(crate) struct Target<'a> {
     url: &'a RequestUrl,
 }
 
+impl<'a> Target<'a> {
+    /// What is said of TLS does not tell plain connections apart.
+    fn new(url: &'a RequestUrl, tls: Option<&'a TlsConfig>, server_name: Option<&'a str>) -> Self {
+        let is_tls = url.is_tls();
+        let parts = KeyParts {
+            host: url.host(),
+            port: url.port(),
+            is_tls,
+            zone: url.zone(),
+            tls: tls.filter(|_| is_tls),
+            server_name: server_name.filter(|_| is_tls),
+        };
+        Self { parts, url }
+    }
+}
+
 impl<'a> From<&'a RequestUrl> for Target<'a> {
     fn from(url: &'a RequestUrl) -> Self {
-        Self {
-            parts: url.into(),
-            url,
-        }
+        Self::new(url, None, None)
+    }
+}
+
+impl<'a> From<&ConnectRequest<'a>> for Target<'a> {
+    fn from(request: &ConnectRequest<'a>) -> Self {
+        Self::new(request.url, request.tls, request.server_name)
     }
 }
 
@@ -142,6 +179,36 @@ impl Equivalent<Arc<ConnectionKey>> for Target<'_> {
 
 impl Wanted<Arc<ConnectionKey>> for Target<'_> {
     fn to_key(&self) -> Arc<ConnectionKey> {
-        Arc::new(self.url.into())
+        Arc::new(self.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(url: &str, server_name: Option<&str>) -> ConnectionKey {
+        let url = RequestUrl::parse(url).expect("a URL");
+        ConnectionKey::from(&Target::new(&url, None, server_name))
+    }
+
+    #[track_caller]
+    fn check(url: &str, server_name: Option<&str>, want: &str) {
+        assert_eq!(key(url, server_name).server_name(), want);
+    }
+
+    #[test]
+    fn the_server_name_has_no_dots_at_its_end() {
+        check("https://a.test/", None, "a.test");
+        check("https://a.test../", None, "a.test");
+        check("https://a.test/", Some("b.test."), "b.test");
+        check("https://[::1]/", None, "::1");
+    }
+
+    #[test]
+    fn the_server_name_tells_connections_apart_if_there_is_tls() {
+        let (name, none) = (Some("b.test"), None);
+        assert!(key("https://a.test/", name) != key("https://a.test/", none));
+        assert!(key("http://a.test/", name) == key("http://a.test/", none));
     }
 }

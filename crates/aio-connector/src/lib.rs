@@ -23,6 +23,11 @@ mod stats;
 mod sync;
 mod tcp;
 mod timer;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 mod transport;
 mod upload;
 
@@ -40,5 +45,8 @@ pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
 pub use self::timer::{Timer, now};
+pub use self::tls::TlsConfig;
+#[cfg(feature = "tls")]
+pub use self::tls::{TlsConfigBuilder, TlsConfigError};
 pub use self::transport::Transport;
 pub use self::upload::UploadFraming;

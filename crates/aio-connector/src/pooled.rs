@@ -142,8 +142,7 @@ impl<D: Dial> PooledConnector<D> {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.phase = Phase::Pool;
-        let url = request.url;
-        let mut acquire = self.shared.pool.acquire(Target::from(url));
+        let mut acquire = self.shared.pool.acquire(Target::from(&*request));
         let acquired = match request.pool.filter(|limit| !limit.is_zero()) {
             None => queued(&mut acquire, request).await,
             Some(limit) => match tokio::time::timeout(limit, queued(&mut acquire, request)).await {
@@ -303,7 +302,7 @@ async fn queued(acquire: &mut Acquire<'_>, request: &mut ConnectRequest<'_>) -> 
 
 impl<D: Dial> Connector for PooledConnector<D> {
     fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
-        let (slot, link) = self.shared.pool.at_hand(&Target::from(request.url))?;
+        let (slot, link) = self.shared.pool.at_hand(&Target::from(&*request))?;
         request.observe(ConnectEvent::Reused);
         Some(Connection::new(link, slot))
     }

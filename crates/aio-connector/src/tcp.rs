@@ -1,18 +1,19 @@
 //! The connector for TCP.
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::connector::{ConnectRequest, Dial};
 use crate::dns::{BoxFuture, Resolver, SystemResolver};
-use crate::error::{ConnectErrorKind, ConnectionError, Phase};
+use crate::error::{ConnectErrorKind, ConnectionError, Phase, Refusal};
 use crate::key::ConnectionKey;
 use crate::observe::ConnectEvent;
 use crate::pooled::{PooledConnector, PooledConnectorBuilder};
+use crate::tls::TlsConfig;
 use crate::transport::Transport;
 
 /// Makes and keeps TCP connections; aiohttp's `TCPConnector`.
@@ -29,16 +30,18 @@ pub type TcpConnector = PooledConnector<TcpDialer>;
 /// Settings of a [`TcpConnector`].
 pub type TcpConnectorBuilder = PooledConnectorBuilder<TcpDialer>;
 
-/// Makes TCP connections.
+/// Makes TCP connections, and speaks TLS on them where the URL says so.
 #[derive(Debug)]
 pub struct TcpDialer {
     resolver: Arc<dyn Resolver>,
+    tls: TlsConfig,
 }
 
 impl Default for TcpDialer {
     fn default() -> Self {
         Self {
             resolver: Arc::new(SystemResolver),
+            tls: TlsConfig::of_connector(),
         }
     }
 }
@@ -67,6 +70,13 @@ impl TcpConnectorBuilder {
         self.dialer.resolver = resolver;
         self
     }
+
+    /// Sets how TLS is spoken where a request does not say; default as
+    /// `TlsConfig::new()`: whoever the operating system trusts. aiohttp's `ssl`.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.dialer.tls = tls;
+        self
+    }
 }
 
 impl Dial for TcpDialer {
@@ -77,9 +87,11 @@ impl Dial for TcpDialer {
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>> {
         Box::pin(async {
             match self.connect(key, request).await {
-                Ok(stream) => Ok(stream.into()),
+                Ok(stream) => Ok(stream),
                 Err(DialError::Timeout) => Err(request.timed_out()),
-                Err(DialError::Failed(kind, source)) => Err(request.failed(key, kind, source)),
+                Err(DialError::Failed((kind, source))) => {
+                    Err(request.failed_for(key, kind, source))
+                }
             }
         })
     }
@@ -88,9 +100,15 @@ impl Dial for TcpDialer {
 /// Why no connection was made; the caller adds where it was going.
 #[derive(Debug)]
 enum DialError {
-    Failed(ConnectErrorKind, io::Error),
+    Failed(Refusal),
     /// The last address did not answer within `sock_connect`.
     Timeout,
+}
+
+impl DialError {
+    fn failed(kind: ConnectErrorKind, source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Failed((kind, Arc::new(source)))
+    }
 }
 
 impl TcpDialer {
@@ -99,28 +117,49 @@ impl TcpDialer {
         &self,
         key: &ConnectionKey,
         request: &mut ConnectRequest<'_>,
-    ) -> Result<TcpStream, DialError> {
+    ) -> Result<Transport, DialError> {
         request.phase = Phase::Connect;
         tracing::debug!(host = key.host(), port = key.port(), "connecting");
-        if key.is_tls() {
-            let error = io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in yet");
-            return Err(DialError::Failed(ConnectErrorKind::Tls, error));
-        }
         let addresses = self.addresses(key, request).await?;
-        if !addresses.is_empty() {
-            request.phase = Phase::Connect;
-        }
-        let mut last = DialError::Failed(
+        let mut last = DialError::failed(
             ConnectErrorKind::Resolve,
             io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
         );
+        // CON-64: where TCP or TLS fails, the next address may do.
         for address in addresses {
-            match connect(address, request.sock_connect).await {
+            let limit = request.sock_connect.filter(|limit| !limit.is_zero());
+            let attempt = self.attempt(address, key, &mut request.phase);
+            let attempted = match limit {
+                None => attempt.await,
+                Some(limit) => tokio::time::timeout(limit, attempt)
+                    .await
+                    .unwrap_or(Err(DialError::Timeout)),
+            };
+            match attempted {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    /// Connects to one address, and agrees on TLS with who is there.
+    async fn attempt(
+        &self,
+        address: SocketAddr,
+        key: &ConnectionKey,
+        phase: &mut Phase,
+    ) -> Result<Transport, DialError> {
+        *phase = Phase::Connect;
+        let stream = connect(address).await;
+        let stream = stream.map_err(|error| DialError::failed(ConnectErrorKind::Refused, error))?;
+        if !key.is_tls() {
+            return Ok(stream.into());
+        }
+        *phase = Phase::Tls;
+        let tls = key.tls().unwrap_or(&self.tls);
+        let agreed = tls.connect(key.server_name(), stream.into()).await;
+        agreed.map_err(DialError::Failed)
     }
 
     async fn addresses(
@@ -138,7 +177,7 @@ impl TcpDialer {
         request.observe(ConnectEvent::ResolveStart { host });
         let resolved = self.resolver.resolve(host, key.port()).await;
         let addresses =
-            resolved.map_err(|error| DialError::Failed(ConnectErrorKind::Resolve, error))?;
+            resolved.map_err(|error| DialError::failed(ConnectErrorKind::Resolve, error))?;
         request.observe(ConnectEvent::ResolveEnd { host });
         Ok(addresses)
     }
@@ -151,7 +190,7 @@ fn literal(ip: IpAddr, port: u16, zone: Option<&str>) -> Result<SocketAddr, Dial
     let scope = zone
         .parse()
         .or_else(|_| interface_index(zone))
-        .map_err(|error| DialError::Failed(ConnectErrorKind::Resolve, error))?;
+        .map_err(|error| DialError::failed(ConnectErrorKind::Resolve, error))?;
     Ok(SocketAddrV6::new(ip, port, 0, scope).into())
 }
 
@@ -166,17 +205,9 @@ fn interface_index(name: &str) -> io::Result<u32> {
     index.trim().parse().map_err(|_| unknown())
 }
 
-async fn connect(address: SocketAddr, limit: Option<Duration>) -> Result<TcpStream, DialError> {
-    let connecting = TcpStream::connect(address);
-    let connected = match limit.filter(|limit| !limit.is_zero()) {
-        None => connecting.await,
-        Some(limit) => tokio::time::timeout(limit, connecting)
-            .await
-            .map_err(|_| DialError::Timeout)?,
-    };
-    let failed = |error| DialError::Failed(ConnectErrorKind::Refused, error);
-    let stream = connected.map_err(failed)?;
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
     // CON-36: a small request must not wait for the answer to the one before.
-    stream.set_nodelay(true).map_err(failed)?;
+    stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -10,6 +10,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::tls::TlsTransport;
+
 /// A byte stream that a connection can run over.
 trait AsyncStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -25,12 +27,19 @@ pub struct Transport(Stream);
 /// TCP without indirection, anything else boxed.
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsTransport>),
     Boxed(Box<dyn AsyncStream>),
 }
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self(Stream::Tcp(stream))
+    }
+}
+
+impl From<TlsTransport> for Transport {
+    fn from(stream: TlsTransport) -> Self {
+        Self(Stream::Tls(Box::new(stream)))
     }
 }
 
@@ -46,6 +55,7 @@ impl Transport {
     pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Stream::Tcp(stream) => (&*SockRef::from(&*stream)).read(buffer),
+            Stream::Tls(stream) => stream.read_now(buffer),
             Stream::Boxed(stream) => {
                 let mut buffer = ReadBuf::new(buffer);
                 let mut cx = Context::from_waker(Waker::noop());
@@ -57,10 +67,18 @@ impl Transport {
         }
     }
 
+    /// Frees what an idle connection need not hold.
+    pub(crate) fn rest(&mut self) {
+        if let Stream::Tls(stream) = &mut self.0 {
+            stream.rest();
+        }
+    }
+
     /// Returns the peer's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Stream::Tcp(stream) => stream.peer_addr().ok(),
+            Stream::Tls(stream) => stream.lower().peer_addr(),
             Stream::Boxed(_) => None,
         }
     }
@@ -69,6 +87,7 @@ impl Transport {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Tls(stream) => stream.lower().local_addr(),
             Stream::Boxed(_) => None,
         }
     }
@@ -82,6 +101,7 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Boxed(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
@@ -95,6 +115,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Boxed(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -106,6 +127,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Stream::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         }
     }
@@ -113,6 +135,7 @@ impl AsyncWrite for Transport {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Boxed(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -120,6 +143,7 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Boxed(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -39,6 +39,8 @@ impl Default for ClientSessionBuilder {
             read_until_eof: true,
             skip_auto_headers: Vec::new(),
             raise_for_status: false,
+            tls: None,
+            server_hostname: None,
         };
         Self {
             defaults: Defaults {

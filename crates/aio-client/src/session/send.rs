@@ -285,7 +285,7 @@ async fn once(
             }
         })?;
     let mut timer = Timer::default();
-    let mut connection = connect(url, context, &mut timer).await?;
+    let mut connection = connect(request, context, &mut timer).await?;
     connection.take_timer(&mut timer);
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
@@ -315,7 +315,7 @@ async fn once(
 
 /// Gets a connection within `connect` and `total`.
 async fn connect(
-    url: &RequestUrl,
+    request: &RequestParts,
     context: &Context,
     timer: &mut Timer,
 ) -> Result<Connection, ClientError> {
@@ -323,8 +323,11 @@ async fn connect(
         started, timeout, ..
     } = context.deadlines;
     let mut traces = context.traces.clone();
+    let (url, options) = (&request.url, &request.options);
     let mut request = ConnectRequest {
         url,
+        tls: options.tls.as_ref(),
+        server_name: options.server_hostname.as_deref(),
         pool: timeout.pool,
         sock_connect: timeout.sock_connect,
         observer: if traces.is_empty() {

@@ -1,0 +1,70 @@
+//! What stands in the place of TLS where it is not built in.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::error::{ConnectErrorKind, Refusal};
+use crate::transport::Transport;
+
+/// How TLS is spoken; without the feature `tls` there is no way to make one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsConfig(());
+
+impl TlsConfig {
+    pub(crate) fn of_connector() -> Self {
+        Self(())
+    }
+
+    pub(crate) async fn connect(&self, _: &str, _: Transport) -> Result<Transport, Refusal> {
+        let error = io::Error::new(
+            io::ErrorKind::Unsupported,
+            "TLS is not built in: no feature `tls`",
+        );
+        Err((ConnectErrorKind::Tls, Arc::new(error)))
+    }
+}
+
+/// A TLS connection, of which there is none.
+pub(crate) enum TlsTransport {}
+
+impl TlsTransport {
+    pub(crate) fn read_now(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn rest(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn lower(&self) -> &Transport {
+        match *self {}
+    }
+}
+
+impl AsyncRead for TlsTransport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match *self {}
+    }
+}
+
+impl AsyncWrite for TlsTransport {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        match *self {}
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match *self {}
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match *self {}
+    }
+}

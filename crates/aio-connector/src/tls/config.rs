@@ -1,0 +1,168 @@
+//! How TLS is spoken: whom to trust, and what is remembered of whom.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::errors::TlsConfigError;
+
+/// How TLS is spoken; what aiohttp takes as `ssl`.
+///
+/// By default a server is trusted as the operating system trusts it, and TLS 1.3 and 1.2
+/// are spoken. A handle: clones are the same settings, and connections made with the same
+/// settings share what resumes a session without a full handshake. Settings made apart
+/// are different ones, whatever they say: connections of one are not used for another.
+///
+/// ```
+/// # fn run(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+/// use aio_connector::{TcpConnector, TlsConfig};
+///
+/// let tls = TlsConfig::builder().root_certificate_pem(pem).build()?;
+/// let connector = TcpConnector::builder().tls(tls).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TlsConfig {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    /// Whom to trust, if not those the system trusts.
+    pub(super) roots: Option<Arc<RootCertStore>>,
+    /// Made when it is first needed: reading the system's roots takes a while.
+    pub(super) client: Mutex<Option<Arc<ClientConfig>>>,
+}
+
+impl TlsConfig {
+    /// Makes the default settings: whoever the operating system trusts.
+    ///
+    /// What the system trusts is read with the first connection; if that fails, so does
+    /// the connection, and the next one tries again.
+    pub fn new() -> Self {
+        Self::trusting(None)
+    }
+
+    /// Returns the settings to make others with.
+    pub fn builder() -> TlsConfigBuilder {
+        TlsConfigBuilder {
+            roots: RootCertStore::empty(),
+            error: None,
+        }
+    }
+
+    fn trusting(roots: Option<Arc<RootCertStore>>) -> Self {
+        let client = Mutex::default();
+        Self {
+            shared: Arc::new(Shared { roots, client }),
+        }
+    }
+
+    pub(super) fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        // Whoever comes meanwhile waits, so that the roots are read once.
+        let Shared { roots, client } = &*self.shared;
+        let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*client {
+            return Ok(Arc::clone(client));
+        }
+        // The provider is given, never that of the process: others may have set another.
+        let provider: Arc<CryptoProvider> = ring::default_provider().into();
+        let versions =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let trusting = match roots {
+            Some(roots) => versions.with_root_certificates(Arc::clone(roots)),
+            None => versions.with_platform_verifier()?,
+        };
+        let mut made = trusting.with_no_client_auth();
+        // CON-71.
+        made.alpn_protocols = vec![HTTP11.to_vec()];
+        Ok(Arc::clone(client.insert(Arc::new(made))))
+    }
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for TlsConfig {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for TlsConfig {}
+
+impl Hash for TlsConfig {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.shared).hash(state);
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConfig").finish_non_exhaustive()
+    }
+}
+
+/// Settings to make a [`TlsConfig`] with.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct TlsConfigBuilder {
+    roots: RootCertStore,
+    error: Option<TlsConfigError>,
+}
+
+impl TlsConfigBuilder {
+    /// Trusts the certificates of a PEM text, and nobody else: the system's are left out,
+    /// as with Python's `ssl.create_default_context(cafile=…)`. More than one text may be
+    /// given.
+    pub fn root_certificate_pem(mut self, pem: &[u8]) -> Self {
+        if let Err(error) = add_roots(&mut self.roots, pem) {
+            self.error.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Makes the settings.
+    ///
+    /// # Errors
+    /// If a PEM text has no certificate, or one that cannot be read.
+    pub fn build(self) -> Result<TlsConfig, TlsConfigError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let roots = (!self.roots.is_empty()).then(|| Arc::new(self.roots));
+        Ok(TlsConfig::trusting(roots))
+    }
+}
+
+fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsConfigError> {
+    let mut found = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| TlsConfigError::Pem {
+            reason: error.to_string().into(),
+        })?;
+        found += 1;
+        roots
+            .add(certificate)
+            .map_err(|error| TlsConfigError::Certificate {
+                position: found,
+                reason: error.to_string().into(),
+            })?;
+    }
+    if found == 0 {
+        return Err(TlsConfigError::NoCertificate);
+    }
+    Ok(())
+}
+
+/// The protocol that is spoken, as ALPN names it.
+pub(super) const HTTP11: &[u8] = b"http/1.1";

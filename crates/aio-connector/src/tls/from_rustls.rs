@@ -1,0 +1,31 @@
+//! Settings made with rustls itself.
+
+use std::sync::{Arc, Mutex};
+
+use rustls::ClientConfig;
+
+use super::config::{HTTP11, Shared, TlsConfig};
+
+impl TlsConfig {
+    /// Takes over settings of rustls.
+    ///
+    /// Of the protocols they offer by ALPN those that this client does not speak are left
+    /// out.
+    ///
+    /// ```
+    /// # fn run(config: rustls::ClientConfig) {
+    /// let tls = aio_connector::TlsConfig::from_rustls(config);
+    /// # }
+    /// ```
+    pub fn from_rustls(config: impl Into<Arc<ClientConfig>>) -> Self {
+        let mut config = Arc::unwrap_or_clone(config.into());
+        config.alpn_protocols.retain(|protocol| protocol == HTTP11);
+        let shared = Shared {
+            roots: None,
+            client: Mutex::new(Some(Arc::new(config))),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! TLS under a connection.
+
+mod config;
+mod errors;
+#[cfg(feature = "rustls")]
+mod from_rustls;
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub use self::config::{TlsConfig, TlsConfigBuilder};
+pub use self::errors::TlsConfigError;
+use crate::error::Refusal;
+use crate::transport::Transport;
+
+impl TlsConfig {
+    /// What a connector uses that was given no settings.
+    pub(crate) fn of_connector() -> Self {
+        Self::new()
+    }
+
+    /// Agrees with the peer of `stream`, which must be `server`, on TLS.
+    pub(crate) async fn connect(
+        &self,
+        server: &str,
+        stream: Transport,
+    ) -> Result<Transport, Refusal> {
+        let client = self.client().map_err(errors::of_tls)?;
+        let server = ServerName::try_from(server.to_owned()).map_err(errors::before_tls)?;
+        let connecting = TlsConnector::from(client).connect(server, stream);
+        let stream = connecting.await.map_err(errors::refusal)?;
+        Ok(Transport::from(TlsTransport { stream }))
+    }
+}
+
+/// A TLS connection over a byte stream.
+///
+/// Dropped, it tells the peer so, if that goes without waiting.
+pub(crate) struct TlsTransport {
+    stream: TlsStream<Transport>,
+}
+
+impl TlsTransport {
+    /// Reads what has arrived, without waiting for more.
+    ///
+    /// New tickets and keys are taken in: they may come at any time.
+    pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (lower, session) = self.stream.get_mut();
+        // What failed before fails again, though the socket may be silent.
+        session.writer().flush()?;
+        loop {
+            match session.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            session.read_tls(&mut Now(lower))?;
+            session.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+
+    /// Frees what an idle connection need not hold.
+    pub(crate) fn rest(&mut self) {
+        // Behind long records the buffer for what is received is cut down only when it is
+        // to be read into.
+        _ = self.stream.get_mut().1.read_tls(&mut Nothing);
+    }
+
+    /// Returns the byte stream below.
+    pub(crate) fn lower(&self) -> &Transport {
+        self.stream.get_ref().0
+    }
+}
+
+impl Drop for TlsTransport {
+    fn drop(&mut self) {
+        let (lower, session) = self.stream.get_mut();
+        session.send_close_notify();
+        _ = session.write_tls(&mut Now(lower));
+    }
+}
+
+/// Reads and writes without waiting.
+struct Now<'a>(&'a mut Transport);
+
+impl Read for Now<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_now(buffer)
+    }
+}
+
+impl Write for Now<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(&mut *self.0).poll_write(&mut cx, bytes) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Has nothing to be read yet.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl AsyncRead for TlsTransport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TlsTransport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
