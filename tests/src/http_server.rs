@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// A server on a free port of 127.0.0.1 that runs until it is dropped.
 ///
@@ -29,6 +31,7 @@ use tokio::task::{JoinHandle, JoinSet};
 #[derive(Debug)]
 pub struct TestServer {
     address: SocketAddr,
+    is_tls: bool,
     connections: watch::Receiver<Connections>,
     acceptor: JoinHandle<()>,
 }
@@ -37,6 +40,7 @@ pub struct TestServer {
 struct Connections {
     accepted: usize,
     open: usize,
+    resumed: usize,
 }
 
 /// A request as received.
@@ -98,14 +102,37 @@ impl TestServer {
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output = Response> + Send + 'static,
     {
+        Self::start_with(None, handler).await
+    }
+
+    /// Starts one that speaks TLS; see [`Authority`](crate::tls::Authority).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub async fn start_tls<H, F>(tls: Arc<ServerConfig>, handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        Self::start_with(Some(TlsAcceptor::from(tls)), handler).await
+    }
+
+    async fn start_with<H, F>(tls: Option<TlsAcceptor>, handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let is_tls = tls.is_some();
         let (counts, connections) = watch::channel(Connections::default());
-        let acceptor = tokio::spawn(accept(listener, Arc::new(handler), Arc::new(counts)));
+        let acceptor = accept(listener, tls, Arc::new(handler), Arc::new(counts));
         Ok(Self {
             address,
+            is_tls,
             connections,
-            acceptor,
+            acceptor: tokio::spawn(acceptor),
         })
     }
 
@@ -118,7 +145,8 @@ impl TestServer {
     /// Returns the URL of a path that begins with `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
     }
 
     /// Returns how many connections were accepted so far.
@@ -131,6 +159,12 @@ impl TestServer {
     #[must_use]
     pub fn open(&self) -> usize {
         self.connections.borrow().open
+    }
+
+    /// Returns how many connections resumed an earlier TLS session.
+    #[must_use]
+    pub fn resumed(&self) -> usize {
+        self.connections.borrow().resumed
     }
 
     /// Waits until exactly so many connections are open.
@@ -248,6 +282,7 @@ impl Response {
 
 async fn accept<H, F>(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     handler: Arc<H>,
     counts: Arc<watch::Sender<Connections>>,
 ) where
@@ -266,7 +301,7 @@ async fn accept<H, F>(
                     now.open += 1;
                 });
                 let open = Open(counts.clone());
-                serving.spawn(serve(stream, handler.clone(), open));
+                serving.spawn(serve(stream, tls.clone(), handler.clone(), open));
             }
             Some(_) = serving.join_next() => {}
         }
@@ -283,28 +318,48 @@ impl Drop for Open {
 }
 
 /// Serves a connection to its end; that the client leaves is no error.
-async fn serve<H, F>(stream: TcpStream, handler: Arc<H>, open: Open)
+async fn serve<H, F>(stream: TcpStream, tls: Option<TlsAcceptor>, handler: Arc<H>, open: Open)
 where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
     _ = stream.set_nodelay(true);
-    let mut connection = Connection {
-        stream,
-        input: BytesMut::new(),
+    _ = match tls {
+        None => Connection::new(stream).serve(&*handler).await,
+        Some(tls) => serve_tls(stream, tls, &*handler, &open).await,
     };
-    _ = connection.serve(&*handler).await;
     // First the socket, then the count: who has waited for the count sees the port closed.
-    drop(connection);
     drop(open);
 }
 
-struct Connection {
+async fn serve_tls<F: Future<Output = Response>>(
     stream: TcpStream,
+    tls: TlsAcceptor,
+    handler: &impl Fn(Request) -> F,
+    open: &Open,
+) -> io::Result<()> {
+    let stream = tls.accept(stream).await?;
+    if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+        open.0.send_modify(|now| now.resumed += 1);
+    }
+    let mut connection = Connection::new(stream);
+    connection.serve(handler).await?;
+    connection.stream.shutdown().await
+}
+
+struct Connection<S> {
+    stream: S,
     input: BytesMut,
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+        }
+    }
+
     async fn serve<F: Future<Output = Response>>(
         &mut self,
         handler: &impl Fn(Request) -> F,
@@ -317,6 +372,7 @@ impl Connection {
                 () = self.left() => return Ok(()),
             };
             self.write(&response, is_head).await?;
+            self.stream.flush().await?;
             if !keeps_alive || response.closes() {
                 break;
             }
@@ -325,9 +381,8 @@ impl Connection {
     }
 
     /// Waits until the client has closed; for ever when it sends something first.
-    async fn left(&self) {
-        let mut byte = [0];
-        if let Ok(1) = self.stream.peek(&mut byte).await {
+    async fn left(&mut self) {
+        if let Ok(true) = self.receive().await {
             std::future::pending().await
         }
     }

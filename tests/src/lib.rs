@@ -16,5 +16,6 @@ pub mod replay;
 pub mod scenario;
 pub mod script;
 pub mod server;
+pub mod tls;
 pub mod value;
 mod wire;

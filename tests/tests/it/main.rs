@@ -11,4 +11,5 @@ mod scripted_server;
 mod seams;
 mod secrets;
 mod session;
+mod tls;
 mod uploads;

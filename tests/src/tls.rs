@@ -1,0 +1,104 @@
+//! Throw-away certificates, for servers that speak TLS and clients that trust them.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that has no certificates cannot go on"
+)]
+
+use std::sync::Arc;
+
+use aio_client::TlsConfig;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+/// An authority that lives as long as a test.
+///
+/// ```
+/// use aio_client::{ClientSession, TcpConnector};
+/// use aio_tests::http_server::{Response, TestServer};
+/// use aio_tests::tls::Authority;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let authority = Authority::new();
+/// let server = TestServer::start_tls(authority.server(&["127.0.0.1"]), async |_| {
+///     Response::ok("hello")
+/// })
+/// .await?;
+/// let connector = TcpConnector::builder().tls(authority.client()).build()?;
+/// let session = ClientSession::builder().connector(connector).build()?;
+/// assert_eq!(session.get(server.url("/")).await?.text().await?, "hello");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Makes one.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        Self { issuer }
+    }
+
+    /// Returns its certificate as PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Makes settings of a client that trusts it and nobody else.
+    #[must_use]
+    pub fn client(&self) -> TlsConfig {
+        let builder = TlsConfig::builder().root_certificate_pem(self.pem().as_bytes());
+        builder.build().expect("a certificate")
+    }
+
+    /// Makes settings of a server with a certificate for these names and addresses.
+    #[must_use]
+    pub fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+        Arc::new(self.server_with(names, rustls::ALL_VERSIONS))
+    }
+
+    /// Makes the same for some versions of TLS.
+    #[must_use]
+    pub fn server_with(
+        &self,
+        names: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
+        let (chain, key) = self.certificate(names);
+        let mut server = ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_protocol_versions(versions)
+            .expect("ring speaks them")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("the key belongs to the certificate");
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server
+    }
+
+    fn certificate(
+        &self,
+        names: &[&str],
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let params = CertificateParams::new(names).expect("names and addresses");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
+        (vec![certificate.der().clone()], key)
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
