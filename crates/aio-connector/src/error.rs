@@ -245,9 +245,27 @@ pub(crate) type Refusal = (ConnectErrorKind, Arc<dyn Error + Send + Sync>);
 /// A connection that could not be made.
 ///
 /// aiohttp: `ClientConnectorError` and all below it, and `ServerFingerprintMismatch`.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("cannot connect to {}:{} [{}]: {}", .0.host, .0.port, .0.kind, .0.attempt)]
+#[derive(Debug, Clone)]
 pub struct ConnectError(Box<ConnectFailure>);
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectFailure {
+            host,
+            port,
+            kind,
+            attempt,
+            ..
+        } = &*self.0;
+        write!(f, "cannot connect to {host}:{port} [{kind}]: {attempt}")
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause().map(|cause| cause as _)
+    }
+}
 
 #[derive(Debug, Clone)]
 struct ConnectFailure {
