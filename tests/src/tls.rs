@@ -5,12 +5,13 @@
 )]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aio_client::TlsConfig;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// An authority that lives as long as a test.
 ///
@@ -36,11 +37,17 @@ pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
 impl Authority {
     /// Makes one.
     #[must_use]
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
+        // Who has another's name passes for one whose signature is wrong.
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("throw-away authority {number}");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
@@ -58,6 +65,15 @@ impl Authority {
     pub fn client(&self) -> TlsConfig {
         let builder = TlsConfig::builder().root_certificate_pem(self.pem().as_bytes());
         builder.build().expect("a certificate")
+    }
+
+    /// Returns what to trust, for rustls itself.
+    #[must_use]
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let certificate = self.issuer.der().clone();
+        roots.add(certificate).expect("it was just made");
+        roots
     }
 
     /// Makes settings of a server with a certificate for these names and addresses.

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use aio_client::{
     Body, BoxFuture, ClientError, ClientRequest, ClientSession, Next, Resolver, TcpConnector,
+    TlsConfig,
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
+use aio_tests::tls::Authority;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,27 +54,37 @@ impl<F: Future> Future for Polls<F> {
 enum Server<'a> {
     /// Answers when it has read the request.
     Whole(&'a TestServer),
+    /// The same over TLS, and how to trust it.
+    Tls(&'a TestServer, &'a Authority),
     Early(&'a Early),
 }
 
 impl Server<'_> {
     fn url(&self, path: &str) -> String {
         match self {
-            Self::Whole(server) => server.url(path),
+            Self::Whole(server) | Self::Tls(server, _) => server.url(path),
             Self::Early(server) => format!("http://{}{path}", server.address),
+        }
+    }
+
+    /// How a session trusts it; a session of its own resumes nothing.
+    fn trusted(&self) -> TlsConfig {
+        match self {
+            Self::Tls(_, authority) => authority.client(),
+            Self::Whole(_) | Self::Early(_) => TlsConfig::new(),
         }
     }
 
     fn open(&self) -> usize {
         match self {
-            Self::Whole(server) => server.open(),
+            Self::Whole(server) | Self::Tls(server, _) => server.open(),
             Self::Early(server) => *server.open.borrow(),
         }
     }
 
     async fn wait_for_open(&self, open: usize) {
         match self {
-            Self::Whole(server) => server.wait_for_open(open).await,
+            Self::Whole(server) | Self::Tls(server, _) => server.wait_for_open(open).await,
             Self::Early(server) => {
                 let mut now = server.open.subscribe();
                 now.wait_for(|now| *now == open).await.expect("it counts");
@@ -154,7 +166,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn sweep(server: &Server<'_>, (name, limit, idle, script): (&str, usize, usize, Script)) {
     for polls in 0.. {
         assert!(polls < MOST, "{name} does not end");
-        let session = session(limit);
+        let session = session(limit, server.trusted());
         let future = script(session.clone(), server.url(""));
         // In a task of its own, which on two workers need not be on this thread.
         let task = tokio::spawn(Polls {
@@ -194,10 +206,11 @@ async fn sweep(server: &Server<'_>, (name, limit, idle, script): (&str, usize, u
     }
 }
 
-fn session(limit: usize) -> ClientSession {
+fn session(limit: usize, tls: TlsConfig) -> ClientSession {
     let connector = TcpConnector::builder()
         .limit(limit)
         .resolver(Arc::new(Slow))
+        .tls(tls)
         .build()
         .expect("valid settings");
     ClientSession::builder()
@@ -544,6 +557,13 @@ async fn sweep_all() {
     let server = TestServer::start(answer).await.expect("a server");
     for script in SCRIPTS {
         sweep(&Server::Whole(&server), script).await;
+    }
+    let authority = Authority::new();
+    let tls = authority.server(&["127.0.0.1", "some.host"]);
+    let server = TestServer::start_tls(tls, answer).await;
+    let server = server.expect("a server");
+    for script in SCRIPTS {
+        sweep(&Server::Tls(&server, &authority), script).await;
     }
     let server = Early::start().await;
     for script in EARLY {

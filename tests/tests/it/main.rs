@@ -12,4 +12,5 @@ mod seams;
 mod secrets;
 mod session;
 mod tls;
+mod tls_idle;
 mod uploads;

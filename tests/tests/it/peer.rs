@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use aio_client::{ClientResponse, RequestBuilder};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(10);
 pub(crate) struct Listener(TcpListener);
 
 /// The server's end of a connection.
-pub(crate) struct Peer(TcpStream);
+pub(crate) struct Peer<S = TcpStream>(pub(crate) S);
 
 impl Listener {
     pub(crate) async fn new() -> Self {
@@ -54,7 +54,7 @@ impl Listener {
     }
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// Receives the head of a request, and nothing behind it.
     pub(crate) async fn head(&mut self) -> String {
         self.until(b"\r\n\r\n").await
@@ -72,6 +72,7 @@ impl Peer {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = self.0.write_all(bytes.as_ref()).await;
         sent.expect("the client listens");
+        self.0.flush().await.expect("the client listens");
     }
 
     /// Receives whatever comes, until the client closes.

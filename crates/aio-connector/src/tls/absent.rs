@@ -68,3 +68,18 @@ impl AsyncWrite for TlsTransport {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_error_says_what_is_missing() {
+        let (near, _far) = tokio::io::duplex(1);
+        let tls = TlsConfig::of_connector();
+        let connected = tls.connect("a.test", Transport::over(near)).await;
+        let (kind, source) = connected.map(drop).expect_err("there is no TLS");
+        assert_eq!(kind, ConnectErrorKind::Tls);
+        assert_eq!(source.to_string(), "TLS is not built in: no feature `tls`");
+    }
+}

@@ -166,3 +166,40 @@ fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsConfigError
 
 /// The protocol that is spoken, as ALPN names it.
 pub(super) const HTTP11: &[u8] = b"http/1.1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pem: &str, want: &str) {
+        let builder = TlsConfig::builder().root_certificate_pem(pem.as_bytes());
+        let error = builder.build().expect_err("it has no certificate");
+        assert_eq!(error.to_string(), want);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_told() {
+        let none = "no certificate in the PEM text";
+        check("", none);
+        check("once upon a time", none);
+        check("-----BEGIN X-----\naGVsbG8=\n-----END X-----\n", none);
+        let certificate =
+            |base64| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+        check(
+            &certificate("aGVsbG8="),
+            "certificate 1 of the PEM text is malformed: invalid peer certificate: BadEncoding",
+        );
+        check(
+            &certificate("%%%"),
+            "malformed PEM text: base64 decode error: InvalidCharacter(37)",
+        );
+    }
+
+    #[test]
+    fn settings_are_equal_to_their_clones_only() {
+        let tls = TlsConfig::new();
+        assert_eq!(tls, tls.clone());
+        assert_ne!(tls, TlsConfig::new());
+    }
+}
