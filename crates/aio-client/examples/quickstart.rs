@@ -11,8 +11,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use aio_client::{ClientError, ClientSession, TcpConnector};
+use aio_client::{ClientError, ClientSession, TcpConnector, TlsConfig};
 use aio_tests::http_server::{Body, Request, Response, TestServer};
+use aio_tests::tls::Authority;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -73,6 +74,7 @@ async fn tour() -> Result<(), Error> {
     post_json(&session).await?;
     download(&session).await?;
     many_at_once().await?;
+    over_tls().await?;
     failing_host().await?;
     session.close().await;
     Ok(())
@@ -160,6 +162,32 @@ async fn many_at_once() -> Result<(), Error> {
         "the number of connections",
         &(connections.clamp(1, LIMIT)),
         &connections,
+    )
+}
+
+async fn over_tls() -> Result<(), Error> {
+    title("TLS, with an authority of our own");
+    let authority = Authority::new();
+    let server = TestServer::start_tls(authority.server(&["127.0.0.1"]), answer).await?;
+    let trusting = |authority: &Authority| -> Result<ClientSession, Error> {
+        let tls = TlsConfig::builder().root_certificate_pem(authority.pem().as_bytes());
+        let connector = TcpConnector::builder().tls(tls.build()?).build()?;
+        Ok(ClientSession::builder().connector(connector).build()?)
+    };
+    let url = server.url("/user?name=Ada");
+    let mut response = trusting(&authority)?.get(&url).await?;
+    let user: User = response.json().await?;
+    println!("{} {} gives {user:?}", response.status(), response.url());
+    must_be("the user", &user.name.as_str(), &"Ada")?;
+
+    let Err(error) = trusting(&Authority::new())?.get(&url).await else {
+        return Err("an unknown authority was trusted".into());
+    };
+    println!("{error}");
+    must_be(
+        "its aiohttp class",
+        &error.aiohttp_class(),
+        &"ClientConnectorCertificateError",
     )
 }
 

@@ -182,10 +182,17 @@ async fn an_unknown_authority_is_not_trusted() {
     let server = server(&Authority::new()).await;
     let session = session(Authority::new().client());
     check_certificate(text(&session, server.url("/")).await, "UnknownIssuer");
-    // Nor by the system.
-    let outcome = text(&self::session(TlsConfig::new()), server.url("/")).await;
-    check_certificate(outcome, "UnknownIssuer");
     assert_eq!(session.connector().stats().open, 0);
+}
+
+#[tokio::test]
+async fn the_system_does_not_trust_a_throw_away_authority() {
+    let server = server(&Authority::new()).await;
+    let outcome = text(&session(TlsConfig::new()), server.url("/")).await;
+    let error = chain(&outcome.expect_err("nobody knows it"));
+    // A system without any authority says so.
+    let known = ["UnknownIssuer", "No CA certificates were loaded"];
+    assert!(known.iter().any(|text| error.contains(text)), "{error}");
 }
 
 #[tokio::test]
@@ -386,7 +393,8 @@ async fn who_asks_otherwise_gets_another_connection() {
 #[tokio::test]
 async fn settings_of_a_request_count_on_a_connector_that_trusts_nobody_here() {
     let authority = Authority::new();
-    let (server, session) = (server(&authority).await, session(TlsConfig::new()));
+    let stranger = Authority::new().client();
+    let (server, session) = (server(&authority).await, session(stranger));
     check_certificate(text(&session, server.url("/")).await, "UnknownIssuer");
     let response = session.get(server.url("/")).tls(authority.client()).await;
     assert_eq!(response.expect("it is trusted").status(), 200);
