@@ -357,8 +357,10 @@ impl Link {
         self.user.rests();
         self.stream.rest();
         // A piece of a block that is held somewhere keeps all of it alive, and the
-        // capacity of a buffer is only what is left of its block.
-        if std::mem::take(&mut self.bulk) || self.received.try_reclaim(IDLE_BUFFER + 1) {
+        // capacity of a buffer is only what is left of its block. Under TLS there is one
+        // more buffer below, which stays.
+        let bulk = std::mem::take(&mut self.bulk);
+        if bulk || self.stream.is_tls() || self.received.try_reclaim(IDLE_BUFFER + 1) {
             self.received = BytesMut::new();
         }
         if self.head.try_reclaim(IDLE_BUFFER + 1) {

@@ -74,6 +74,10 @@ impl Transport {
         }
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.0, Stream::Tls(_))
+    }
+
     /// Returns the peer's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
