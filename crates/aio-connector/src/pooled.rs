@@ -135,8 +135,8 @@ impl<D: Dial> PooledConnector<D> {
     /// ```
     ///
     /// # Errors
-    /// If the name has no address, no address accepts within `sock_connect`, or the
-    /// connector is closed.
+    /// If the name has no address, no address accepts within `sock_connect`, TLS cannot be
+    /// agreed on, or the connector is closed.
     pub async fn connect(
         &self,
         request: &mut ConnectRequest<'_>,

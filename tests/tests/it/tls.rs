@@ -227,16 +227,42 @@ async fn a_name_that_is_none_is_refused() {
     );
 }
 
+/// Settings of rustls itself.
+fn rustls_client(
+    authority: &Authority,
+    versions: &[&'static SupportedProtocolVersion],
+) -> rustls::ClientConfig {
+    let provider = rustls::crypto::ring::default_provider();
+    rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_protocol_versions(versions)
+        .expect("ring speaks them")
+        .with_root_certificates(authority.roots())
+        .with_no_client_auth()
+}
+
+#[tokio::test]
+async fn protocols_that_are_not_spoken_are_not_offered() {
+    let authority = Authority::new();
+    let protocols = || vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut tls = authority.server_with(LOCALHOST, rustls::ALL_VERSIONS);
+    tls.alpn_protocols = protocols();
+    let mut client = rustls_client(&authority, rustls::ALL_VERSIONS);
+    client.alpn_protocols = protocols();
+    let (listener, session) = (
+        TlsListener::new(tls).await,
+        session(TlsConfig::from_rustls(client)),
+    );
+    let url = listener.url();
+    let (body, mut peer) = tokio::join!(text(&session, url), listener.serve("hello"));
+    assert_eq!(body.expect("a body"), "hello");
+    let chosen = peer.0.get_mut().1.alpn_protocol();
+    assert_eq!(chosen, Some(b"http/1.1".as_slice()));
+}
+
 #[tokio::test]
 async fn no_common_version_is_an_error_of_tls() {
     let authority = Authority::new();
-    let only_12 = rustls::ClientConfig::builder_with_provider(
-        rustls::crypto::ring::default_provider().into(),
-    )
-    .with_protocol_versions(&[&TLS12])
-    .expect("ring speaks it")
-    .with_root_certificates(authority.roots())
-    .with_no_client_auth();
+    let only_12 = rustls_client(&authority, &[&TLS12]);
     let tls = authority.server_with(LOCALHOST, &[&TLS13]);
     let server = TestServer::start_tls(Arc::new(tls), echo).await;
     let (server, session) = (

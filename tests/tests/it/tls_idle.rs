@@ -40,21 +40,19 @@ impl Idle {
 
     /// Checks that a POST goes out on a new connection.
     async fn check_replaced(self) {
-        let Self {
-            listener,
-            session,
-            peer,
-        } = self;
-        let post = begin(session.post(listener.url()).body("once").send()).await;
-        let mut second = soon("a new connection", listener.accept()).await;
-        second.until(b"once").await;
-        second.send(ok("second")).await;
-        let response = soon("the response", post).await.expect("no panic");
-        let body = response.expect("a response").text().await;
-        assert_eq!(body.expect("a body"), "second");
-        assert_eq!(session.connector().stats().created, 2);
-        drop(peer);
+        check_replaced(&self.listener, &self.session).await;
     }
+}
+
+async fn check_replaced(listener: &TlsListener, session: &ClientSession) {
+    let post = begin(session.post(listener.url()).body("once").send()).await;
+    let mut second = soon("a new connection", listener.accept()).await;
+    second.until(b"once").await;
+    second.send(ok("second")).await;
+    let response = soon("the response", post).await.expect("no panic");
+    let body = response.expect("a response").text().await;
+    assert_eq!(body.expect("a body"), "second");
+    assert_eq!(session.connector().stats().created, 2);
 }
 
 #[tokio::test]
@@ -208,4 +206,19 @@ async fn a_ticket_that_comes_late_is_kept_and_so_is_the_connection() {
     let hello = &hello[..read.expect("the client's hello")];
     assert!(hello.windows(ticket.len()).any(|part| part == ticket));
     request.abort();
+}
+
+#[tokio::test]
+async fn tickets_without_end_keep_nobody() {
+    let Idle {
+        listener,
+        session,
+        peer,
+    } = Idle::new().await;
+    let mut records = Records::new(peer.0);
+    let message = new_session_ticket(&[7; 1000]);
+    for _ in 0..300 {
+        records.send(ContentType::Handshake, &message).await;
+    }
+    check_replaced(&listener, &session).await;
 }

@@ -39,6 +39,10 @@ impl TlsConfig {
     }
 }
 
+/// How often the socket is asked at most, for 4 KiB each time: a peer that sends tickets
+/// without end must not keep the thread.
+const READS: usize = 32;
+
 /// A TLS connection over a byte stream.
 ///
 /// Dropped, it tells the peer so, if that goes without waiting.
@@ -54,7 +58,7 @@ impl TlsTransport {
         let (lower, session) = self.stream.get_mut();
         // What failed before fails again, though the socket may be silent.
         session.writer().flush()?;
-        loop {
+        for _ in 0..READS {
             match session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
@@ -62,6 +66,7 @@ impl TlsTransport {
             session.read_tls(&mut Now(lower))?;
             session.process_new_packets().map_err(io::Error::other)?;
         }
+        Err(io::Error::other("the peer sends without end"))
     }
 
     /// Frees what an idle connection need not hold.
