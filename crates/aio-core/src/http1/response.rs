@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, Version};
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use crate::error::HttpError;
 use crate::headers::{FieldRange, HeaderView, is_token};
@@ -49,6 +49,8 @@ pub struct HeadParser {
     line: usize,
     /// Up to where no line end was found.
     scanned: usize,
+    /// The line has NUL or a bare carriage return.
+    stray: bool,
     blank_lines: usize,
     status: Option<StatusLine>,
     fields: Vec<FieldRange>,
@@ -81,6 +83,7 @@ impl HeadParser {
             head_limit: limits.max_head_size().saturating_sub(2),
             line: 0,
             scanned: 0,
+            stray: false,
             blank_lines: 0,
             status: None,
             fields: Vec::new(),
@@ -100,7 +103,7 @@ impl HeadParser {
         let parsed = self.parse_lines(received);
         if !matches!(parsed, Ok(None)) {
             (self.line, self.scanned, self.blank_lines) = (0, 0, 0);
-            self.status = None;
+            (self.status, self.stray) = (None, false);
             self.fields.clear();
         }
         parsed
@@ -108,19 +111,17 @@ impl HeadParser {
 
     fn parse_lines(&mut self, received: &mut BytesMut) -> Result<Option<Head>, HttpError> {
         loop {
-            let unseen = received.get(self.scanned..).unwrap_or_default();
-            let Some(end) = memchr(b'\n', unseen) else {
-                self.scanned = received.len();
+            let start = self.line;
+            let Some((end, next)) = self.line_end(received) else {
                 // Its end may have come half.
-                let line = received.get(self.line..).unwrap_or_default();
+                let line = received.get(start..).unwrap_or_default();
                 self.check_line(line.strip_suffix(b"\r").unwrap_or(line))?;
                 return Ok(None);
             };
-            let (start, next) = (self.line, self.scanned + end + 1);
-            let line = received.get(start..next - 1).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = received.get(start..end).unwrap_or_default();
             self.check_line(line)?;
             (self.line, self.scanned) = (next, next);
+            let stray = std::mem::take(&mut self.stray);
             match (self.status, line.first()) {
                 (None, None) => {
                     self.blank_lines += 1;
@@ -130,12 +131,16 @@ impl HeadParser {
                     received.advance(next);
                     (self.line, self.scanned) = (0, 0);
                 }
+                (None, Some(_)) if stray => return Err(HttpError::BadStatusLine(shown(line))),
                 (None, Some(_)) => self.status = Some(status_line(line, start, &self.limits)?),
                 (Some(status), None) => return Ok(Some(self.finish(status, received))),
-                (Some(_), Some(b' ' | b'\t')) => {
-                    let end = start + line.len();
-                    self.fold(received, start, end)?;
+                // RFC 9112 §2.2: before the first field it is consumed unprocessed.
+                (Some(_), Some(b' ' | b'\t')) if self.fields.is_empty() => {}
+                (Some(_), Some(b' ' | b'\t')) if stray => {
+                    return Err(HttpError::InvalidHeader("folded line".into()));
                 }
+                (Some(_), Some(b' ' | b'\t')) => self.fold(received, start, end)?,
+                (Some(_), Some(_)) if stray => return Err(HttpError::InvalidHeader(shown(line))),
                 (Some(_), Some(_)) => {
                     if self.fields.len() >= self.limits.max_headers {
                         return Err(HttpError::TooManyHeaders {
@@ -145,9 +150,28 @@ impl HeadParser {
                     if self.fields.is_empty() {
                         self.fields.reserve_exact(16.min(self.limits.max_headers));
                     }
-                    self.fields.push(field(line, start, &self.limits)?);
-                    self.value_end = start + line.len();
+                    self.fields.push(field(line, start)?);
+                    self.value_end = end;
                 }
+            }
+        }
+    }
+
+    /// Finds where the line ends and where the next one begins, and notes on the way what
+    /// no line may have: other parsers take it for a line end.
+    fn line_end(&mut self, received: &[u8]) -> Option<(usize, usize)> {
+        loop {
+            let unseen = received.get(self.scanned..).unwrap_or_default();
+            let Some(found) = memchr3(b'\n', b'\r', 0, unseen) else {
+                self.scanned = received.len();
+                return None;
+            };
+            self.scanned += found;
+            match unseen.get(found..).unwrap_or_default() {
+                [b'\n', ..] => return Some((self.scanned, self.scanned + 1)),
+                [b'\r', b'\n', ..] => return Some((self.scanned, self.scanned + 2)),
+                [b'\r'] => return None,
+                _ => (self.stray, self.scanned) = (true, self.scanned + 1),
             }
         }
     }
@@ -160,6 +184,11 @@ impl HeadParser {
         if self.status.is_some() && line.len() <= self.limits.max_field_size && over_head == 0 {
             return Ok(());
         }
+        self.check_odd_line(line, over_head)
+    }
+
+    #[cold]
+    fn check_odd_line(&self, line: &[u8], over_head: usize) -> Result<(), HttpError> {
         let Limits {
             max_line_size,
             max_field_size,
@@ -198,11 +227,9 @@ impl HeadParser {
     /// goes, all blanks around it stay, as in aiohttp.
     fn fold(&mut self, received: &mut BytesMut, start: usize, end: usize) -> Result<(), HttpError> {
         let Some(field) = self.fields.last_mut() else {
-            // RFC 9112 §2.2: such a line before the first field is consumed unprocessed.
             return Ok(());
         };
         let line = received.get(start..end).unwrap_or_default();
-        check_value(b"folded line", line)?;
         if field.value_len == 0 {
             field.value = (start + leading_blanks(line)) as u32;
             field.value_len = trim(line).len() as u32;
@@ -262,9 +289,6 @@ fn status_line(line: &[u8], start: usize, limits: &Limits) -> Result<StatusLine,
             limit: limits.max_line_size,
         });
     }
-    if memchr2(0, b'\r', reason).is_some() {
-        return Err(bad());
-    }
     let end = start + line.len();
     Ok(StatusLine {
         version,
@@ -274,30 +298,21 @@ fn status_line(line: &[u8], start: usize, limits: &Limits) -> Result<StatusLine,
 }
 
 /// Parses `Name: value`, which begins at `start` in its head.
-fn field(line: &[u8], start: usize, limits: &Limits) -> Result<FieldRange, HttpError> {
-    let name_len = line
-        .iter()
-        .position(|&byte| !is_token(byte))
-        .unwrap_or(line.len());
-    let Some((b':', rest)) = line.get(name_len..).and_then(<[u8]>::split_first) else {
-        return Err(HttpError::InvalidHeader(shown(line)));
-    };
-    if name_len == 0 {
+fn field(line: &[u8], start: usize) -> Result<FieldRange, HttpError> {
+    let mut name_len = 0;
+    while line.get(name_len).is_some_and(|&byte| is_token(byte)) {
+        name_len += 1;
+    }
+    if name_len == 0 || line.get(name_len) != Some(&b':') {
         return Err(HttpError::InvalidHeader(shown(line)));
     }
-    check_value(line, rest)?;
-    let value = trim(rest);
-    let limit = limits.max_field_size;
-    if line.len() > limit && surplus(line, limit) > 0 {
-        return Err(HttpError::FieldTooLong {
-            limit: limits.max_field_size,
-        });
-    }
+    let rest = line.get(name_len + 1..).unwrap_or_default();
+    let blanks = leading_blanks(rest);
     Ok(FieldRange {
         name: start as u32,
         name_len: name_len as u32,
-        value: (start + name_len + 1 + leading_blanks(rest)) as u32,
-        value_len: value.len() as u32,
+        value: (start + name_len + 1 + blanks) as u32,
+        value_len: trim_end(rest.get(blanks..).unwrap_or_default()).len() as u32,
     })
 }
 
@@ -318,22 +333,10 @@ fn surplus(line: &[u8], limit: usize) -> usize {
         .max(beyond_reason)
 }
 
-/// Refuses NUL and a bare carriage return, which other parsers take for line ends.
-fn check_value(line: &[u8], value: &[u8]) -> Result<(), HttpError> {
-    match memchr2(0, b'\r', value) {
-        None => Ok(()),
-        Some(_) => Err(HttpError::InvalidHeader(shown(line))),
-    }
-}
-
 /// Returns the fields of a request head as it was sent.
 ///
 /// The head was written by this crate; a line that is no field is left out.
 pub fn sent_fields(head: &Bytes) -> HeaderView {
-    let limits = Limits {
-        max_field_size: usize::MAX,
-        ..Limits::default()
-    };
     let mut fields = Vec::new();
     let mut start = memchr(b'\n', head).map_or(head.len(), |end| end + 1);
     while let Some(line) = head.get(start..)
@@ -341,7 +344,7 @@ pub fn sent_fields(head: &Bytes) -> HeaderView {
     {
         let line = line.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        fields.extend(field(line, start, &limits).ok());
+        fields.extend(field(line, start).ok());
         start += end + 1;
     }
     HeaderView::new(head.clone(), fields)
@@ -352,7 +355,15 @@ pub fn sent_fields(head: &Bytes) -> HeaderView {
 /// # Errors
 /// If a line is no field.
 pub(super) fn check_trailer(line: &[u8], limits: &Limits) -> Result<(), HttpError> {
-    field(line, 0, limits).map(drop)
+    if memchr2(0, b'\r', line).is_some() {
+        return Err(HttpError::InvalidHeader(shown(line)));
+    }
+    field(line, 0)?;
+    let limit = limits.max_field_size;
+    if line.len() > limit && surplus(line, limit) > 0 {
+        return Err(HttpError::FieldTooLong { limit });
+    }
+    Ok(())
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -367,12 +378,14 @@ fn leading_blanks(line: &[u8]) -> usize {
 
 /// Cuts spaces and tabs off both ends.
 pub(super) fn trim(value: &[u8]) -> &[u8] {
-    let value = value.get(leading_blanks(value)..).unwrap_or_default();
-    let end = value
-        .iter()
-        .rposition(|&byte| !is_blank(byte))
-        .map_or(0, |last| last + 1);
-    value.get(..end).unwrap_or_default()
+    trim_end(value.get(leading_blanks(value)..).unwrap_or_default())
+}
+
+fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// The name in a line, as an error shows it; what follows may be a secret.
