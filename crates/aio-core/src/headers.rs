@@ -128,7 +128,7 @@ impl Headers {
     /// Returns the first field of that name.
     pub fn get(&self, name: impl AsRef<str>) -> Option<HeaderRef<'_>> {
         self.iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name.as_ref()))
+            .find(|field| field.name().eq_ignore_ascii_case(name.as_ref()))
     }
 
     /// Returns all fields of that name, in order.
@@ -137,7 +137,7 @@ impl Headers {
         name: impl AsRef<str> + 'a,
     ) -> impl Iterator<Item = HeaderRef<'a>> + 'a {
         self.iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name.as_ref()))
+            .filter(move |field| field.name().eq_ignore_ascii_case(name.as_ref()))
     }
 
     /// Tells whether there is a field of that name.
@@ -147,9 +147,10 @@ impl Headers {
 
     /// Returns the fields in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = HeaderRef<'_>> + '_ {
-        self.fields
-            .iter()
-            .map(|(name, value)| HeaderRef { name, value })
+        self.fields.iter().map(|(name, value)| HeaderRef {
+            name: Name::Text(name),
+            value,
+        })
     }
 
     /// Returns the number of fields.
@@ -194,6 +195,12 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), HeaderError> {
 /// SPEC REQ-04: 0x00 to 0x08, 0x0A to 0x1F and 0x7F.
 fn is_forbidden(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7F
+}
+
+/// Compares names without case; most bytes are just the same, and asked so first.
+pub(crate) fn is_same_name(name: &[u8], other: &str) -> bool {
+    let same = |(a, b): (&u8, &u8)| a == b || a.eq_ignore_ascii_case(b);
+    name.len() == other.len() && name.iter().zip(other.as_bytes()).all(same)
 }
 
 /// Tells whether `byte` is a token character (RFC 9110 §5.6.2).
@@ -249,7 +256,10 @@ impl HeaderView {
 
     /// Returns the first field of that name.
     pub fn get(&self, name: impl AsRef<str>) -> Option<HeaderRef<'_>> {
-        let name = name.as_ref();
+        self.find(name.as_ref())
+    }
+
+    fn find(&self, name: &str) -> Option<HeaderRef<'_>> {
         let found = self.fields.iter().find(|field| self.is_named(field, name));
         found.map(|field| self.field(field))
     }
@@ -270,7 +280,7 @@ impl HeaderView {
     pub fn get_joined(&self, name: impl AsRef<str>) -> Option<Cow<'_, [u8]>> {
         let mut values = self
             .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case(name.as_ref()));
+            .filter(|field| field.name().eq_ignore_ascii_case(name.as_ref()));
         let mut joined = Cow::Borrowed(values.next()?.value);
         for value in values {
             let joined = joined.to_mut();
@@ -292,17 +302,15 @@ impl HeaderView {
 
     fn field(&self, field: &FieldRange) -> HeaderRef<'_> {
         HeaderRef {
-            // The parser lets only token characters into a name.
-            name: str::from_utf8(slice(&self.bytes, field.name, field.name_len))
-                .unwrap_or_default(),
+            name: Name::Token(slice(&self.bytes, field.name, field.name_len)),
             value: slice(&self.bytes, field.value, field.value_len),
         }
     }
 
-    /// Tells whether a field has that name; its length sorts out most without a look.
     fn is_named(&self, field: &FieldRange, name: &str) -> bool {
+        // The length sorts out most names without a look.
         field.name_len as usize == name.len()
-            && slice(&self.bytes, field.name, field.name_len).eq_ignore_ascii_case(name.as_bytes())
+            && is_same_name(slice(&self.bytes, field.name, field.name_len), name)
     }
 
     /// Returns names and values as bytes, in order of arrival.
@@ -339,7 +347,7 @@ fn to_map<'a>(fields: impl Iterator<Item = HeaderRef<'a>>) -> (HeaderMap, usize)
     let mut refused = 0;
     for field in fields {
         match (
-            HeaderName::from_bytes(field.name.as_bytes()),
+            HeaderName::from_bytes(field.name().as_bytes()),
             field.to_value(),
         ) {
             (Ok(name), Ok(value)) => _ = map.append(name, value),
@@ -350,16 +358,27 @@ fn to_map<'a>(fields: impl Iterator<Item = HeaderRef<'a>>) -> (HeaderMap, usize)
 }
 
 /// One header field: its name as spelled and its value as bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct HeaderRef<'a> {
-    name: &'a str,
+    name: Name<'a>,
     value: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Text(&'a str),
+    /// As received: token characters only. Made text for those who ask; who looks a field
+    /// up knows its name.
+    Token(&'a [u8]),
 }
 
 impl<'a> HeaderRef<'a> {
     /// Returns the name in the spelling it was given or received in.
     pub fn name(&self) -> &'a str {
-        self.name
+        match self.name {
+            Name::Text(name) => name,
+            Name::Token(name) => str::from_utf8(name).unwrap_or_default(),
+        }
     }
 
     /// Returns the value without the blanks around it.
@@ -384,12 +403,21 @@ impl<'a> HeaderRef<'a> {
     }
 }
 
+impl PartialEq for HeaderRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.value) == (other.name(), other.value)
+    }
+}
+
+impl Eq for HeaderRef<'_> {}
+
 impl fmt::Debug for HeaderRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.name)?;
+        let name = self.name();
+        write!(f, "{name}: ")?;
         let secret = SECRET
             .iter()
-            .any(|secret| self.name.eq_ignore_ascii_case(secret));
+            .any(|secret| name.eq_ignore_ascii_case(secret));
         if secret {
             f.write_str("…")
         } else {

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode, Version};
 
 use crate::error::{FramingError, HttpError};
+use crate::headers::is_same_name;
 use crate::http1::Head;
 
 /// Where the body of a response ends (RFC 9112 §6.3).
@@ -68,27 +69,27 @@ impl Head {
         for (name, value) in self.headers.raw() {
             // The length sorts out most names without a comparison.
             match name.len() {
-                14 if name.eq_ignore_ascii_case(b"content-length") => {
+                14 if is_same_name(name, "content-length") => {
                     let before = length.replace(parse_length(value)?);
                     before.map_or(Ok(()), |_| {
                         Err(HttpError::Framing(FramingError::RepeatedLength))
                     })?;
                 }
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                17 if is_same_name(name, "transfer-encoding") => {
                     let coding = coding.get_or_insert_default();
                     tokens(value).try_for_each(|token| coding.push(token))?;
                 }
-                10 if name.eq_ignore_ascii_case(b"connection") => {
+                10 if is_same_name(name, "connection") => {
                     for token in tokens(value) {
                         close |= token.eq_ignore_ascii_case(b"close");
                         keep |= token.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
-                16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
+                16 if is_same_name(name, "proxy-connection") => {
                     close |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"close"));
                 }
-                7 => upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
-                10 if name.eq_ignore_ascii_case(b"keep-alive") => timeout = parse_timeout(value),
+                7 => upgrade |= is_same_name(name, "upgrade"),
+                10 if is_same_name(name, "keep-alive") => timeout = parse_timeout(value),
                 _ => {}
             }
         }
@@ -165,14 +166,14 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn parse_length(value: &[u8]) -> Result<u64, HttpError> {
-    let bad = HttpError::Framing(FramingError::BadLength);
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(bad);
-    }
-    str::from_utf8(value)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .ok_or(bad)
+    let digit = |length: u64, byte: &u8| {
+        let digit = u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        length.checked_mul(10)?.checked_add(digit)
+    };
+    let length = value.iter().try_fold(0, digit);
+    length
+        .filter(|_| !value.is_empty())
+        .ok_or(HttpError::Framing(FramingError::BadLength))
 }
 
 /// Finds N in `timeout=N, max=100`.
