@@ -77,18 +77,19 @@ pub(crate) async fn send(
     };
     context.traces.on(&Event::RequestStart);
     let raise = unsent.parts.options.raise_for_status;
-    let sent = if context.session.middlewares().is_empty() {
+    let mut sent = if context.session.middlewares().is_empty() {
         let sent = with_retry(unsent, &context).await;
         sent.and_then(|(head, exchange)| answered(request?.parts, &context, head, exchange))
     } else {
         Box::pin(through_middlewares(request?, &context)).await
     };
-    let sent = sent.and_then(|mut response| {
-        if raise {
-            response.raise_for_status()?;
-        }
-        Ok(response)
-    });
+    let raised = match &mut sent {
+        Ok(response) if raise => response.raise_for_status().err(),
+        _ => None,
+    };
+    if let Some(error) = raised {
+        sent = Err(error);
+    }
     context.traces.on(&match &sent {
         Ok(response) => Event::RequestEnd {
             status: response.status(),
