@@ -51,52 +51,54 @@ pub(crate) struct Sent {
 ///
 /// The request is borrowed on the way down: a future holds what it is given and what it
 /// passes on, and a request is large.
-pub(crate) async fn send(
+pub(crate) fn send(
     session: ClientSession,
     mut request: Result<ClientRequest, ClientError>,
     timeout: ClientTimeout,
-) -> Result<ClientResponse, ClientError> {
-    let unsent = match &mut request {
-        Ok(request) => request,
-        Err(error) => return Err(error.clone()),
-    };
-    if session.is_closed() {
-        return Err(UsageError::SessionClosed.into());
+) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
+    async move {
+        let unsent = match &mut request {
+            Ok(request) => request,
+            Err(error) => return Err(error.clone()),
+        };
+        if session.is_closed() {
+            return Err(UsageError::SessionClosed.into());
+        }
+        merge_defaults(&session, &mut unsent.parts)?;
+        let start = TraceStart {
+            method: &unsent.parts.method,
+            url: &unsent.parts.url,
+        };
+        let traces = Traces::start(session.trace_configs(), &start);
+        let context = Context {
+            session,
+            deadlines: Deadlines::new(now(), timeout),
+            traces,
+            sent: None,
+        };
+        context.traces.on(&Event::RequestStart);
+        let raise = unsent.parts.options.raise_for_status;
+        let mut sent = if context.session.middlewares().is_empty() {
+            let sent = with_retry(unsent, &context).await;
+            sent.and_then(|(head, exchange)| answered(request?.parts, &context, head, exchange))
+        } else {
+            Box::pin(through_middlewares(request?, &context)).await
+        };
+        let raised = match &mut sent {
+            Ok(response) if raise => response.raise_for_status().err(),
+            _ => None,
+        };
+        if let Some(error) = raised {
+            sent = Err(error);
+        }
+        context.traces.on(&match &sent {
+            Ok(response) => Event::RequestEnd {
+                status: response.status(),
+            },
+            Err(error) => Event::RequestException { error },
+        });
+        sent
     }
-    merge_defaults(&session, &mut unsent.parts)?;
-    let start = TraceStart {
-        method: &unsent.parts.method,
-        url: &unsent.parts.url,
-    };
-    let traces = Traces::start(session.trace_configs(), &start);
-    let context = Context {
-        session,
-        deadlines: Deadlines::new(now(), timeout),
-        traces,
-        sent: None,
-    };
-    context.traces.on(&Event::RequestStart);
-    let raise = unsent.parts.options.raise_for_status;
-    let mut sent = if context.session.middlewares().is_empty() {
-        let sent = with_retry(unsent, &context).await;
-        sent.and_then(|(head, exchange)| answered(request?.parts, &context, head, exchange))
-    } else {
-        Box::pin(through_middlewares(request?, &context)).await
-    };
-    let raised = match &mut sent {
-        Ok(response) if raise => response.raise_for_status().err(),
-        _ => None,
-    };
-    if let Some(error) = raised {
-        sent = Err(error);
-    }
-    context.traces.on(&match &sent {
-        Ok(response) => Event::RequestEnd {
-            status: response.status(),
-        },
-        Err(error) => Event::RequestException { error },
-    });
-    sent
 }
 
 /// Puts the session's headers under the request's, and the URL's credentials into it.
