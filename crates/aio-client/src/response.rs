@@ -42,9 +42,12 @@ pub struct ClientResponse {
 
 /// A response without its body; cheap to clone.
 #[derive(Clone)]
-pub struct ResponseHead {
-    head: Arc<Head>,
-    request: Arc<RequestInfo>,
+pub struct ResponseHead(Arc<Heads>);
+
+/// The heads of a response and of its request: in one block, for one allocation.
+struct Heads {
+    response: Head,
+    request: RequestInfo,
 }
 
 /// The request that a response answers, as it was sent; aiohttp's `RequestInfo`.
@@ -85,66 +88,65 @@ impl fmt::Debug for RequestInfo {
 impl ResponseHead {
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
-        self.head.status
+        self.0.response.status
     }
 
     /// Tells whether the status is below 400.
     pub fn ok(&self) -> bool {
-        self.head.status.as_u16() < 400
+        self.0.response.status.as_u16() < 400
     }
 
     /// Returns the reason phrase; bytes that are no UTF-8 are replaced.
     pub fn reason(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.head.reason)
+        String::from_utf8_lossy(&self.0.response.reason)
     }
 
     /// Returns the reason phrase as received.
     pub fn raw_reason(&self) -> &Bytes {
-        &self.head.reason
+        &self.0.response.reason
     }
 
     /// Returns the HTTP version: 1.0 or 1.1.
     pub fn version(&self) -> Version {
-        self.head.version
+        self.0.response.version
     }
 
     /// Returns the headers.
     pub fn headers(&self) -> &HeaderView {
-        &self.head.headers
+        &self.0.response.headers
     }
 
     /// Returns the headers in order, names in their spelling and values as bytes.
     pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> + '_ {
-        self.head
-            .headers
+        self.headers()
             .iter()
             .map(|field| (field.name(), field.as_bytes()))
     }
 
     /// Returns the method of the request.
     pub fn method(&self) -> &Method {
-        &self.request.method
+        &self.0.request.method
     }
 
     /// Returns the URL of the request; `Display` shows it without its fragment.
     pub fn url(&self) -> &RequestUrl {
-        &self.request.url
+        &self.0.request.url
     }
 
     /// Returns the URL of the request with its fragment.
     pub fn real_url(&self) -> std::borrow::Cow<'_, str> {
-        self.request.url.real_url()
+        self.0.request.url.real_url()
     }
 
     /// Returns the request that it answers.
     pub fn request_info(&self) -> &RequestInfo {
-        &self.request
+        &self.0.request
     }
 
     /// Returns the content type without parameters, in lower case; absent or malformed,
     /// `application/octet-stream`.
     pub fn content_type(&self) -> ContentType {
-        let field = self.head.headers.get("content-type");
+        let field = self.headers().get("content-type");
         field.map_or_else(ContentType::default, |field| {
             ContentType::parse(field.as_bytes())
         })
@@ -157,8 +159,7 @@ impl ResponseHead {
 
     /// Returns what `Content-Length` says, decoding left aside.
     pub fn content_length(&self) -> Option<u64> {
-        self.head
-            .headers
+        self.headers()
             .get("content-length")?
             .to_str()
             .ok()?
@@ -211,10 +212,10 @@ impl ClientResponse {
         head: Head,
         exchange: aio_connector::Exchange,
     ) -> Self {
-        let head = ResponseHead {
-            head: Arc::new(head),
-            request: Arc::new(request),
-        };
+        let head = ResponseHead(Arc::new(Heads {
+            response: head,
+            request,
+        }));
         let content = Content::new(context, &head, auto_decompress, exchange);
         Self {
             head,
@@ -439,7 +440,7 @@ fn charset_label(content_type: &[u8]) -> Option<String> {
 impl fmt::Debug for ResponseHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead")
-            .field("request", &self.request)
+            .field("request", self.request_info())
             .field("status", &self.status())
             .field("headers", self.headers())
             .finish_non_exhaustive()
