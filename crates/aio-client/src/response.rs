@@ -216,10 +216,9 @@ impl ClientResponse {
             response: head,
             request,
         }));
-        let content = Content::new(context, &head, auto_decompress, exchange);
         Self {
+            content: Content::new(context, &head, auto_decompress, exchange),
             head,
-            content,
             body: None,
             history: Vec::new(),
         }

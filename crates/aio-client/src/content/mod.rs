@@ -9,17 +9,18 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use aio_connector::{Attempt, Connection, Exchange};
+use aio_connector::{Attempt, Connection, Exchange, Phase};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use memchr::memmem;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use self::marks::ChunkMarks;
+use self::prefetched::Prefetched;
 use self::source::{Piece, Source};
 use crate::error::{ClientError, ClientReadError, ReadError, UsageError};
 use crate::response::ResponseHead;
-use crate::session::{ClientSession, Context};
+use crate::session::{ClientSession, Context, send};
 
 /// Longest line that [`Content::line`] and [`Content::until`] look for; aiohttp's.
 const MAX_LINE: usize = 512 * 1024;
@@ -52,11 +53,16 @@ impl Content {
         context: &Context,
         head: &ResponseHead,
         auto_decompress: bool,
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Self {
-        let (source, failed) = Source::new(context, head, auto_decompress, exchange);
+        let (prefetched, failed) = Prefetched::take(&mut exchange);
+        // A body may break its framing within what came with the head.
+        let failed = failed.map(|error| {
+            let started = context.deadlines.started;
+            send::failed(error, send::attempt(head.url(), started, Phase::Body, true))
+        });
         Self {
-            source,
+            source: Source::new(context, head, auto_decompress, exchange, prefetched),
             buffer: BytesMut::new(),
             failed,
             told: false,

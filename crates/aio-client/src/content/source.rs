@@ -65,14 +65,14 @@ pub(super) enum Piece {
 }
 
 impl Source {
-    /// Makes it of an exchange whose head has come; gives the error of a body that breaks
-    /// its framing within what came with the head.
+    /// Makes it of an exchange whose head has come, and what of the body came with it.
     pub(super) fn new(
         context: &Context,
         head: &ResponseHead,
         auto_decompress: bool,
-        mut exchange: Exchange,
-    ) -> (Self, Option<ClientError>) {
+        exchange: Exchange,
+        prefetched: Prefetched,
+    ) -> Self {
         // The last of several fields counts, as in aiohttp.
         let coding = if auto_decompress {
             head.headers().get_all("content-encoding").last()
@@ -80,8 +80,7 @@ impl Source {
             None
         };
         let coding = coding.and_then(|coding| Coding::from_header(coding.as_bytes()));
-        let (prefetched, failed) = Prefetched::take(&mut exchange);
-        let source = Self {
+        Self {
             exchange,
             prefetched,
             coding: coding.map(|coding| Box::new(Decoding::new(coding))),
@@ -91,9 +90,7 @@ impl Source {
             ended: false,
             closed: false,
             failed: None,
-        };
-        let failed = failed.map(|error| source.error(error));
-        (source, failed)
+        }
     }
 
     /// Gives the connection back if the rest of the body has arrived, else closes it.

@@ -51,23 +51,24 @@ pub(crate) struct Sent {
 ///
 /// The request is borrowed on the way down: a future holds what it is given and what it
 /// passes on, and a request is large.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds what it is given twice: as captured, and as a variable"
+)]
 pub(crate) fn send(
     session: ClientSession,
-    mut request: Result<ClientRequest, ClientError>,
+    request: Result<ClientRequest, ClientError>,
     timeout: ClientTimeout,
 ) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
     async move {
-        let unsent = match &mut request {
-            Ok(request) => request,
-            Err(error) => return Err(error.clone()),
-        };
+        let mut request = request?;
         if session.is_closed() {
             return Err(UsageError::SessionClosed.into());
         }
-        merge_defaults(&session, &mut unsent.parts)?;
+        merge_defaults(&session, &mut request.parts)?;
         let start = TraceStart {
-            method: &unsent.parts.method,
-            url: &unsent.parts.url,
+            method: &request.parts.method,
+            url: &request.parts.url,
         };
         let traces = Traces::start(session.trace_configs(), &start);
         let context = Context {
@@ -77,12 +78,12 @@ pub(crate) fn send(
             sent: None,
         };
         context.traces.on(&Event::RequestStart);
-        let raise = unsent.parts.options.raise_for_status;
+        let raise = request.parts.options.raise_for_status;
         let mut sent = if context.session.middlewares().is_empty() {
-            let sent = with_retry(unsent, &context).await;
-            sent.and_then(|(head, exchange)| answered(request?.parts, &context, head, exchange))
+            let sent = with_retry(&mut request, &context).await;
+            sent.and_then(|(head, exchange)| answered(request.parts, &context, head, exchange))
         } else {
-            Box::pin(through_middlewares(request?, &context)).await
+            Box::pin(through_middlewares(request, &context)).await
         };
         let raised = match &mut sent {
             Ok(response) if raise => response.raise_for_status().err(),
@@ -196,16 +197,11 @@ fn answered(
     head: Head,
     exchange: Exchange,
 ) -> Result<ClientResponse, ClientError> {
-    let RequestParts {
-        method,
-        url,
-        options,
-        ..
-    } = parts;
-    let info = RequestInfo::new(method, url, exchange.sent_head().clone());
+    let sent = exchange.sent_head().clone();
+    let info = RequestInfo::new(parts.method, parts.url, sent);
     Ok(ClientResponse::new(
         context,
-        options.auto_decompress,
+        parts.options.auto_decompress,
         info,
         head,
         exchange,
