@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::sync::Arc;
 
 use aio_connector::{BoxFuture, TlsConfig};
 use aio_core::http1::Limits;
@@ -29,12 +30,14 @@ pub(crate) struct RequestParts {
     pub(crate) headers: Headers,
     // Boxed: few requests have it, and all carry its size.
     pub(crate) authorization: Option<Box<BasicAuth>>,
-    pub(crate) options: RequestOptions,
+    /// The session's, until the request changes one.
+    pub(crate) options: Arc<RequestOptions>,
 }
 
 /// How a request is sent and its response read.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestOptions {
+    pub(crate) timeout: ClientTimeout,
     pub(crate) version: Version,
     pub(crate) limits: Limits,
     pub(crate) auto_decompress: bool,
@@ -119,7 +122,6 @@ impl ClientRequest {
 pub struct RequestBuilder {
     session: ClientSession,
     request: Result<ClientRequest, ClientError>,
-    timeout: ClientTimeout,
 }
 
 impl RequestBuilder {
@@ -137,19 +139,14 @@ impl RequestBuilder {
                 url,
                 headers: Headers::new(),
                 authorization: None,
-                options: defaults.options.clone(),
+                options: Arc::clone(&defaults.options),
             };
             Ok(ClientRequest {
                 parts,
                 body: Body::none(),
             })
         });
-        let timeout = defaults.timeout;
-        Self {
-            session,
-            request,
-            timeout,
-        }
+        Self { session, request }
     }
 
     /// Adds a header; a session default of the same name is replaced, another header of
@@ -171,14 +168,7 @@ impl RequestBuilder {
     /// Leaves out a header that would be added by itself: `Accept`, `Accept-Encoding`,
     /// `User-Agent` or `Content-Type`; besides those of the session.
     pub fn skip_auto_header(self, name: impl AsRef<str>) -> Self {
-        self.with(|request| {
-            request
-                .parts
-                .options
-                .skip_auto_headers
-                .push(name.as_ref().into());
-            Ok(())
-        })
+        self.with_options(|options| options.skip_auto_headers.push(name.as_ref().into()))
     }
 
     /// Appends parameters to the URL's query; aiohttp's `params`.
@@ -221,71 +211,49 @@ impl RequestBuilder {
     }
 
     /// Sets the timeouts, in place of the session's as a whole.
-    pub fn timeout(mut self, timeout: impl Into<ClientTimeout>) -> Self {
-        self.timeout = timeout.into();
-        self
+    pub fn timeout(self, timeout: impl Into<ClientTimeout>) -> Self {
+        self.with_options(|options| options.timeout = timeout.into())
     }
 
     /// Sets the HTTP version to send: 1.0 or 1.1, in place of the session's.
     pub fn version(self, version: Version) -> Self {
-        self.with(|request| {
-            check_version(version)?;
-            request.parts.options.version = version;
-            Ok(())
-        })
+        self.with(|_| check_version(version))
+            .with_options(|options| options.version = version)
     }
 
     /// Sets the bounds on the response head, in place of the session's.
     pub fn limits(self, limits: Limits) -> Self {
-        self.with(|request| {
-            request.parts.options.limits = limits;
-            Ok(())
-        })
+        self.with_options(|options| options.limits = limits)
     }
 
     /// Sets whether the body is decoded as its `Content-Encoding` says, in place of the
     /// session's setting.
     pub fn auto_decompress(self, auto_decompress: bool) -> Self {
-        self.with(|request| {
-            request.parts.options.auto_decompress = auto_decompress;
-            Ok(())
-        })
+        self.with_options(|options| options.auto_decompress = auto_decompress)
     }
 
     /// Sets whether a body without length or chunking is read until the server closes;
     /// default true. Else there is none.
     pub fn read_until_eof(self, read_until_eof: bool) -> Self {
-        self.with(|request| {
-            request.parts.options.read_until_eof = read_until_eof;
-            Ok(())
-        })
+        self.with_options(|options| options.read_until_eof = read_until_eof)
     }
 
     /// Sets whether a status of 400 or more is an error, in place of the session's setting.
     pub fn raise_for_status(self, raise_for_status: bool) -> Self {
-        self.with(|request| {
-            request.parts.options.raise_for_status = raise_for_status;
-            Ok(())
-        })
+        self.with_options(|options| options.raise_for_status = raise_for_status)
     }
 
     /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.
     ///
     /// Requests with the same settings, or clones of them, share connections.
     pub fn tls(self, tls: TlsConfig) -> Self {
-        self.with(|request| {
-            request.parts.options.tls = Some(tls);
-            Ok(())
-        })
+        self.with_options(|options| options.tls = Some(tls))
     }
 
     /// Sets the name that TLS asks the server for, and that its certificate must have, in
     /// place of the URL's host.
     pub fn server_hostname(self, name: impl Into<Box<str>>) -> Self {
-        self.with(|request| {
-            request.parts.options.server_hostname = Some(name.into());
-            Ok(())
-        })
+        self.with_options(|options| options.server_hostname = Some(name.into()))
     }
 
     /// Sends the request and reads the head of its response.
@@ -298,12 +266,14 @@ impl RequestBuilder {
     pub fn send(
         self,
     ) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
-        let Self {
-            session,
-            request,
-            timeout,
-        } = self;
-        send::send(session, request, timeout)
+        send::send(self.session, self.request)
+    }
+
+    fn with_options(self, change: impl FnOnce(&mut RequestOptions)) -> Self {
+        self.with(|request| {
+            change(Arc::make_mut(&mut request.parts.options));
+            Ok(())
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>) -> Self {

@@ -33,6 +33,7 @@ pub struct ClientSessionBuilder {
 impl Default for ClientSessionBuilder {
     fn default() -> Self {
         let options = RequestOptions {
+            timeout: ClientTimeout::default(),
             version: Version::HTTP_11,
             limits: Limits::default(),
             auto_decompress: true,
@@ -46,8 +47,7 @@ impl Default for ClientSessionBuilder {
             defaults: Defaults {
                 base_url: None,
                 headers: Headers::new(),
-                timeout: ClientTimeout::default(),
-                options,
+                options: Arc::new(options),
                 fallback_charset: None,
             },
             connector: None,
@@ -94,23 +94,20 @@ impl ClientSessionBuilder {
     /// Leaves out a header that would be added by itself: `Accept`, `Accept-Encoding`,
     /// `User-Agent` or `Content-Type`.
     pub fn skip_auto_header(mut self, name: impl AsRef<str>) -> Self {
-        self.defaults
-            .options
-            .skip_auto_headers
-            .push(name.as_ref().into());
+        self.options().skip_auto_headers.push(name.as_ref().into());
         self
     }
 
     /// Sets the timeouts of requests; default `total` 300 s, `sock_connect` 30 s.
     pub fn timeout(mut self, timeout: impl Into<ClientTimeout>) -> Self {
-        self.defaults.timeout = timeout.into();
+        self.options().timeout = timeout.into();
         self
     }
 
     /// Sets the HTTP version to send: 1.1, the default, or 1.0.
     pub fn version(mut self, version: Version) -> Self {
         match check_version(version) {
-            Ok(()) => self.defaults.options.version = version,
+            Ok(()) => self.options().version = version,
             Err(error) => self.fail(error),
         }
         self
@@ -118,19 +115,19 @@ impl ClientSessionBuilder {
 
     /// Sets the bounds on response heads.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.defaults.options.limits = limits;
+        self.options().limits = limits;
         self
     }
 
     /// Sets whether bodies are decoded as their `Content-Encoding` says; default true.
     pub fn auto_decompress(mut self, auto_decompress: bool) -> Self {
-        self.defaults.options.auto_decompress = auto_decompress;
+        self.options().auto_decompress = auto_decompress;
         self
     }
 
     /// Sets whether a status of 400 or more is an error; default false.
     pub fn raise_for_status(mut self, raise_for_status: bool) -> Self {
-        self.defaults.options.raise_for_status = raise_for_status;
+        self.options().raise_for_status = raise_for_status;
         self
     }
 
@@ -203,6 +200,10 @@ impl ClientSessionBuilder {
         }
     }
 
+    fn options(&mut self) -> &mut RequestOptions {
+        Arc::make_mut(&mut self.defaults.options)
+    }
+
     fn fail(&mut self, error: ClientError) {
         self.error.get_or_insert(error);
     }
@@ -213,7 +214,7 @@ impl fmt::Debug for ClientSessionBuilder {
         f.debug_struct("ClientSessionBuilder")
             .field("base_url", &self.defaults.base_url)
             .field("headers", &self.defaults.headers)
-            .field("timeout", &self.defaults.timeout)
+            .field("timeout", &self.defaults.options.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -63,8 +63,7 @@ pub(crate) type FallbackCharset = Arc<dyn Fn(&ResponseHead, &[u8]) -> String + S
 pub(crate) struct Defaults {
     pub(crate) base_url: Option<RequestUrl>,
     pub(crate) headers: Headers,
-    pub(crate) timeout: ClientTimeout,
-    pub(crate) options: RequestOptions,
+    pub(crate) options: Arc<RequestOptions>,
     pub(crate) fallback_charset: Option<FallbackCharset>,
 }
 
@@ -126,7 +125,7 @@ impl ClientSession {
 
     /// Returns the timeouts of requests that have none of their own.
     pub fn timeout(&self) -> ClientTimeout {
-        self.shared.defaults.timeout
+        self.shared.defaults.options.timeout
     }
 
     /// Returns the headers that go with each request.

@@ -12,7 +12,7 @@ use aio_connector::{
     Phase, Timer, now,
 };
 use aio_core::http1::{Exchanged, Head};
-use aio_core::{Body, ClientTimeout, RequestUrl, deadline};
+use aio_core::{Body, RequestUrl, deadline};
 use http::Method;
 
 use super::head::{self, Plan, Refusal};
@@ -58,7 +58,6 @@ pub(crate) struct Sent {
 pub(crate) fn send(
     session: ClientSession,
     request: Result<ClientRequest, ClientError>,
-    timeout: ClientTimeout,
 ) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
     async move {
         let mut request = request?;
@@ -73,7 +72,7 @@ pub(crate) fn send(
         let traces = Traces::start(session.trace_configs(), &start);
         let context = Context {
             session,
-            deadlines: Deadlines::new(now(), timeout),
+            deadlines: Deadlines::new(now(), request.parts.options.timeout),
             traces,
             sent: None,
         };
