@@ -155,7 +155,12 @@ pub(super) fn write(
     write_request_line(head, method, target, options.version)?;
     match headers.get("host") {
         Some(host) => write_field(head, host.name(), host.as_bytes())?,
-        None => write_field(head, "Host", key.host_header().as_bytes())?,
+        // No need to check it: nothing that ends a line gets through a URL.
+        None => {
+            head.extend_from_slice(b"Host: ");
+            head.extend_from_slice(key.host_header().as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
     }
     let mut given = Given::default();
     for field in headers.iter() {
