@@ -166,18 +166,19 @@ impl RequestUrl {
         };
         let brackets = usize::from(host.starts_with('['));
         let host_len = host.len();
-        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        // Where the host stands when there is no userinfo before it.
+        let start = url.scheme().len() + "://".len();
+        let has_userinfo = url[..Position::BeforeHost].len() > start;
         let has_aside = has_userinfo || url.fragment().is_some();
         let aside = if has_aside {
             Aside::cut_off(&mut url).boxed()
         } else {
             None
         };
-        let host = url[..Position::BeforeHost].len();
         Ok(Self {
             scheme,
             port: url.port_or_known_default().unwrap_or_default(),
-            host: (host + brackets, host + host_len - brackets),
+            host: (start + brackets, start + host_len - brackets),
             path: url[..Position::BeforePath].len(),
             query: url.query().map(|query| url.as_str().len() - query.len()),
             text: Text::Url(url),
