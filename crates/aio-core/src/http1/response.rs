@@ -225,6 +225,7 @@ impl HeadParser {
 
     /// Joins a folded line to the field before it (RFC 9112 §5.2), in place: the line end
     /// goes, all blanks around it stay, as in aiohttp.
+    #[cold]
     fn fold(&mut self, received: &mut BytesMut, start: usize, end: usize) -> Result<(), HttpError> {
         let Some(field) = self.fields.last_mut() else {
             return Ok(());
