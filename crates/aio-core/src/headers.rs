@@ -198,7 +198,7 @@ fn is_forbidden(byte: u8) -> bool {
 }
 
 /// Compares names without case; most bytes are just the same, and asked so first.
-pub(crate) fn is_same_name(name: &[u8], other: &str) -> bool {
+fn is_same_name(name: &[u8], other: &str) -> bool {
     let same = |(a, b): (&u8, &u8)| a == b || a.eq_ignore_ascii_case(b);
     name.len() == other.len() && name.iter().zip(other.as_bytes()).all(same)
 }
@@ -303,22 +303,23 @@ impl HeaderView {
     fn field(&self, field: &FieldRange) -> HeaderRef<'_> {
         HeaderRef {
             name: Name::Token(slice(&self.bytes, field.name, field.name_len)),
-            value: slice(&self.bytes, field.value, field.value_len),
+            value: self.value(field),
         }
     }
 
-    fn is_named(&self, field: &FieldRange, name: &str) -> bool {
+    pub(crate) fn is_named(&self, field: &FieldRange, name: &str) -> bool {
         // The length sorts out most names without a look.
         field.name_len as usize == name.len()
             && is_same_name(slice(&self.bytes, field.name, field.name_len), name)
     }
 
-    /// Returns names and values as bytes, in order of arrival.
-    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + '_ {
-        self.fields.iter().map(|field| {
-            let name = slice(&self.bytes, field.name, field.name_len);
-            (name, slice(&self.bytes, field.value, field.value_len))
-        })
+    /// Returns where the fields stand, in order of arrival.
+    pub(crate) fn ranges(&self) -> &[FieldRange] {
+        &self.fields
+    }
+
+    pub(crate) fn value(&self, field: &FieldRange) -> &[u8] {
+        slice(&self.bytes, field.value, field.value_len)
     }
 
     /// Returns the number of fields.

@@ -3,7 +3,6 @@
 use http::{Method, StatusCode, Version};
 
 use crate::error::{FramingError, HttpError};
-use crate::headers::is_same_name;
 use crate::http1::Head;
 
 /// Where the body of a response ends (RFC 9112 §6.3).
@@ -66,30 +65,32 @@ impl Head {
         let mut length = None;
         let mut coding: Option<Coding> = None;
         let (mut close, mut keep, mut upgrade, mut timeout) = (false, false, false, None);
-        for (name, value) in self.headers.raw() {
+        for field in self.headers.ranges() {
+            let named = |name| self.headers.is_named(field, name);
+            let value = || self.headers.value(field);
             // The length sorts out most names without a comparison.
-            match name.len() {
-                14 if is_same_name(name, "content-length") => {
-                    let before = length.replace(parse_length(value)?);
+            match field.name_len {
+                14 if named("content-length") => {
+                    let before = length.replace(parse_length(value())?);
                     before.map_or(Ok(()), |_| {
                         Err(HttpError::Framing(FramingError::RepeatedLength))
                     })?;
                 }
-                17 if is_same_name(name, "transfer-encoding") => {
+                17 if named("transfer-encoding") => {
                     let coding = coding.get_or_insert_default();
-                    tokens(value).try_for_each(|token| coding.push(token))?;
+                    tokens(value()).try_for_each(|token| coding.push(token))?;
                 }
-                10 if is_same_name(name, "connection") => {
-                    for token in tokens(value) {
+                10 if named("connection") => {
+                    for token in tokens(value()) {
                         close |= token.eq_ignore_ascii_case(b"close");
                         keep |= token.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
-                16 if is_same_name(name, "proxy-connection") => {
-                    close |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"close"));
+                16 if named("proxy-connection") => {
+                    close |= tokens(value()).any(|token| token.eq_ignore_ascii_case(b"close"));
                 }
-                7 => upgrade |= is_same_name(name, "upgrade"),
-                10 if is_same_name(name, "keep-alive") => timeout = parse_timeout(value),
+                7 => upgrade |= named("upgrade"),
+                10 if named("keep-alive") => timeout = parse_timeout(value()),
                 _ => {}
             }
         }
