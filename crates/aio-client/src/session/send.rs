@@ -219,18 +219,21 @@ async fn with_retry(
     };
     let mut left = false;
     loop {
-        let sent = once(&request.parts, std::mem::take(&mut request.body), context).await;
-        match sent {
-            Err(error) if is_stale(&error) && again.is_some() => {
+        let body = std::mem::take(&mut request.body);
+        let mut error = match once(&request.parts, body, context).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match again.take() {
+            Some(body) if is_stale(&error) => {
                 left |= error.attempt().is_some_and(|attempt| attempt.sent);
-                request.body = again.take().ok_or(error)?;
+                request.body = body;
             }
             // What the first attempt sent is not taken back by the second.
-            Err(mut error) => {
+            _ => {
                 error.mark_sent(left);
                 return Err(error);
             }
-            sent => return sent,
         }
     }
 }
