@@ -79,8 +79,10 @@ pub(crate) fn send(
         context.traces.on(&Event::RequestStart);
         let raise = request.parts.options.raise_for_status;
         let mut sent = if context.session.middlewares().is_empty() {
-            let sent = with_retry(&mut request, &context).await;
-            sent.and_then(|(head, exchange)| answered(request.parts, &context, head, exchange))
+            match with_retry(&mut request, &context).await {
+                Ok((head, exchange)) => answered(request.parts, &context, head, exchange),
+                Err(error) => Err(error),
+            }
         } else {
             Box::pin(through_middlewares(request, &context)).await
         };
