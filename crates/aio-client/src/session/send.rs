@@ -78,7 +78,7 @@ pub(crate) fn send(
         };
         context.traces.on(&Event::RequestStart);
         let raise = request.parts.options.raise_for_status;
-        let mut sent = if context.session.middlewares().is_empty() {
+        let sent = if context.session.middlewares().is_empty() {
             match with_retry(&mut request, &context).await {
                 Ok((head, exchange)) => answered(request.parts, &context, head, exchange),
                 Err(error) => Err(error),
@@ -86,21 +86,30 @@ pub(crate) fn send(
         } else {
             Box::pin(through_middlewares(request, &context)).await
         };
-        let raised = match &mut sent {
-            Ok(response) if raise => response.raise_for_status().err(),
-            _ => None,
-        };
-        if let Some(error) = raised {
-            sent = Err(error);
-        }
-        context.traces.on(&match &sent {
-            Ok(response) => Event::RequestEnd {
-                status: response.status(),
-            },
-            Err(error) => Event::RequestException { error },
-        });
-        sent
+        ended(sent, raise, &context)
     }
+}
+
+/// Judges what a request has come to, and tells those who watch.
+fn ended(
+    mut sent: Result<ClientResponse, ClientError>,
+    raise: bool,
+    context: &Context,
+) -> Result<ClientResponse, ClientError> {
+    let raised = match &mut sent {
+        Ok(response) if raise => response.raise_for_status().err(),
+        _ => None,
+    };
+    if let Some(error) = raised {
+        sent = Err(error);
+    }
+    context.traces.on(&match &sent {
+        Ok(response) => Event::RequestEnd {
+            status: response.status(),
+        },
+        Err(error) => Event::RequestException { error },
+    });
+    sent
 }
 
 /// Puts the session's headers under the request's, and the URL's credentials into it.
