@@ -12,7 +12,7 @@ use aio_connector::{
     Phase, Timer, now,
 };
 use aio_core::http1::{Exchanged, Head};
-use aio_core::{Body, RequestUrl, deadline};
+use aio_core::{RequestUrl, deadline};
 use http::Method;
 
 use super::head::{self, Plan, Refusal};
@@ -184,11 +184,11 @@ impl Sent {
 
 /// What comes behind the last middleware.
 pub(crate) async fn behind_middlewares(
-    request: ClientRequest,
+    mut request: ClientRequest,
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let ClientRequest { parts, body } = request;
-    let answer = once(&parts, body, context).await;
+    let answer = once(&mut request, context).await;
+    let parts = request.parts;
     if let Some(sent) = &context.sent {
         let stale = answer.as_ref().is_err_and(is_stale);
         sent.stale.store(stale, Ordering::Relaxed);
@@ -230,8 +230,7 @@ async fn with_retry(
     };
     let mut left = false;
     loop {
-        let body = std::mem::take(&mut request.body);
-        let mut error = match once(&request.parts, body, context).await {
+        let mut error = match once(request, context).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -278,18 +277,22 @@ fn is_stale(error: &ClientError) -> bool {
     )
 }
 
-/// Sends a request on a connection and reads the head of its response.
+/// Sends a request on a connection and reads the head of its response; the body is gone
+/// then.
 async fn once(
-    request: &RequestParts,
-    body: Body,
+    request: &mut ClientRequest,
     context: &Context,
 ) -> Result<(Head, Exchange), ClientError> {
+    let ClientRequest {
+        parts: request,
+        body,
+    } = request;
     let Context {
         session, deadlines, ..
     } = context;
     let url = &request.url;
     let plan =
-        Plan::of(&request.method, &request.headers, &body).map_err(|refusal| match refusal {
+        Plan::of(&request.method, &request.headers, body).map_err(|refusal| match refusal {
             Refusal::Usage(error) => ClientError::Usage(error),
             Refusal::Payload(source) => {
                 let attempt = attempt(url, deadlines.started, Phase::Send, false);
@@ -301,7 +304,7 @@ async fn once(
     connection.take_timer(&mut timer);
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
-    head::write(buffer, request, &body, plan, key, force_close).map_err(UsageError::from)?;
+    head::write(buffer, request, body, plan, key, force_close).map_err(UsageError::from)?;
     let mut exchanged = Exchanged::of(&request.method);
     exchanged.read_until_eof = request.options.read_until_eof;
     let options = ExchangeOptions {
@@ -313,7 +316,7 @@ async fn once(
     if let Some(sent) = &context.sent {
         sent.any.store(true, Ordering::Relaxed);
     }
-    let mut exchange = Exchange::start(connection, body, options);
+    let mut exchange = Exchange::start(connection, std::mem::take(body), options);
     if !context.traces.is_empty() {
         let sent = exchange.sent_head().clone();
         let info = RequestInfo::new(request.method.clone(), url.clone(), sent);
