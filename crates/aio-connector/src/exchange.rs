@@ -288,7 +288,10 @@ impl Exchange {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.close();
         }
-        self.connection.as_mut().ok_or(ExchangeError::Closed)
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            None => Err(ExchangeError::Closed),
+        }
     }
 
     /// Ends the exchange when its body has ended or failed.
