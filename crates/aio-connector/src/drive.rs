@@ -137,6 +137,10 @@ impl Link {
         exchanged: Exchanged,
     ) -> Bytes {
         let head = self.head.split().freeze();
+        // The buffer of a long head is not for the next one.
+        if head.len() + self.head.capacity() > IDLE_BUFFER {
+            self.head = BytesMut::new();
+        }
         let state = &mut self.exchange;
         state.upload.start(head.clone(), body, framing);
         state.parser = HeadParser::new(limits);
@@ -362,9 +366,6 @@ impl Link {
         let bulk = std::mem::take(&mut self.bulk);
         if bulk || self.stream.is_tls() || self.received.try_reclaim(IDLE_BUFFER + 1) {
             self.received = BytesMut::new();
-        }
-        if self.head.try_reclaim(IDLE_BUFFER + 1) {
-            self.head = BytesMut::new();
         }
     }
 
