@@ -191,7 +191,9 @@ impl Link {
         loop {
             match self.poll_receive(cx, 0) {
                 Poll::Pending => {
-                    self.drive_upload(cx)?;
+                    if !self.is_sent() {
+                        self.drive_upload(cx)?;
+                    }
                     return self.wait(cx);
                 }
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.disconnected())),

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use aio_connector::{
@@ -375,24 +375,23 @@ async fn receive_head(
 ) -> Result<Head, ClientError> {
     let mut watch = Watch::new(deadlines);
     poll_fn(|cx| {
-        if let Poll::Ready(head) = exchange.poll_head(cx) {
-            return Poll::Ready(head.map_err(Err));
-        }
-        watch.poll(cx, exchange).map(|late| Err(Ok(late)))
-    })
-    .await
-    .map_err(|failure| {
+        let failure = match exchange.poll_head(cx) {
+            Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(ready!(watch.poll(cx, exchange))),
+        };
         let phase = if exchange.is_sent() {
             Phase::Head
         } else {
             Phase::Send
         };
         let attempt = attempt(url, deadlines.started, phase, exchange.sent() > 0);
-        match failure {
+        Poll::Ready(Err(match failure {
             Ok(late) => too_late(late, attempt),
             Err(error) => failed(error, attempt),
-        }
+        }))
     })
+    .await
 }
 
 /// Runs `future` until `deadline`; gives nothing when that is over first.
