@@ -144,7 +144,9 @@ async fn many_at_once() -> Result<(), Error> {
     title("200 requests at once, 20 connections at most");
     let server = TestServer::start(answer).await?;
     let connector = TcpConnector::builder().limit(LIMIT).build()?;
-    let session = ClientSession::builder().connector(connector).build()?;
+    let session = ClientSession::builder()
+        .connector(connector.clone())
+        .build()?;
     let started = Instant::now();
     let requests: Vec<_> = (0..TASKS)
         .map(|_| tokio::spawn(session.get(server.url("/user?name=Ada")).send()))
@@ -157,6 +159,19 @@ async fn many_at_once() -> Result<(), Error> {
     let connections = server.connections();
     let elapsed = started.elapsed().as_millis();
     println!("{fine} answers in {elapsed} ms over {connections} connections");
+    let stats = connector.stats();
+    println!(
+        "the pool has made {} connections and reused them {} times; {} are idle, {} wait",
+        stats.created, stats.reused, stats.idle, stats.waiting
+    );
+    for (key, stats) in connector.stats_by_key() {
+        println!("{key:?}: {} open, {} idle", stats.open, stats.idle);
+    }
+    must_be(
+        "the number of connections made and reused",
+        &(stats.created + stats.reused),
+        &(TASKS as u64),
+    )?;
     must_be("the number of answers", &fine, &TASKS)?;
     must_be(
         "the number of connections",

@@ -5,6 +5,7 @@ mod closing;
 mod errors;
 mod http_server;
 mod peer;
+mod pool;
 mod promises;
 mod reading;
 mod scripted_server;
