@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use aio_connector::{Exchange, now};
 use aio_core::{ClientTimeout, deadline};
 
-/// The timeouts of a request under way.
+/// When a request began and must be over. Its other timeouts stay with its options: they
+/// are large, and this is in each future and response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
     pub(crate) started: Instant,
-    pub(crate) timeout: ClientTimeout,
     /// When `total` is over.
     pub(crate) total: Option<Instant>,
 }
@@ -21,69 +21,121 @@ pub(crate) enum Late {
     Total,
     /// A phase: connecting, or a pause while receiving.
     Phase,
+    /// A pause while sending, which may go on when the response is read.
+    Write,
 }
 
 impl Deadlines {
-    pub(crate) fn new(started: Instant, timeout: ClientTimeout) -> Self {
+    pub(crate) fn new(started: Instant, timeout: &ClientTimeout) -> Self {
         Self {
             started,
-            timeout,
             total: deadline(started, timeout.total),
         }
     }
 
-    /// Returns when a phase that ends at `phase` is too late, and whose fault it is then.
-    pub(crate) fn earlier(&self, phase: Option<Instant>) -> (Option<Instant>, Late) {
-        match (self.total, phase) {
-            (Some(total), Some(phase)) if phase < total => (Some(phase), Late::Phase),
-            (None, Some(phase)) => (Some(phase), Late::Phase),
-            (total, _) => (total, Late::Total),
+    /// Returns which deadline is the first, of `total` and these, and whose it is.
+    pub(crate) fn first<const N: usize>(
+        &self,
+        phases: [(Option<Instant>, Late); N],
+    ) -> (Option<Instant>, Late) {
+        let mut first = (self.total, Late::Total);
+        for (phase, late) in phases {
+            if let Some(phase) = phase
+                && first.0.is_none_or(|first| phase < first)
+            {
+                first = (Some(phase), late);
+            }
         }
+        first
     }
 }
 
-/// Watches the pauses between received data; aiohttp's `sock_read` (TMO-15).
+/// Watches the pauses of an exchange: between received data (aiohttp's `sock_read`,
+/// TMO-15), before the first of them, and between bytes sent.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) deadlines: Deadlines,
-    sock_read: Option<Duration>,
-    /// When the pause under way is too long, and after how many receipts it began.
-    pause: Option<(Option<Instant>, u64)>,
+    reading: Pause,
+    writing: Pause,
+}
+
+/// A pause between two events that are counted.
+#[derive(Debug, Default)]
+struct Pause {
+    /// After how many events it began.
+    after: u64,
+    /// When it is too long; `None` while there is none.
+    too_long: Option<Instant>,
+}
+
+impl Pause {
+    /// Returns when the pause under way is too long, which begins now if there was an
+    /// event since.
+    fn too_long(&mut self, events: u64, limit: Duration) -> Option<Instant> {
+        if self.too_long.is_none() || self.after != events {
+            (self.after, self.too_long) = (events, deadline(now(), Some(limit)));
+        }
+        self.too_long
+    }
 }
 
 impl Watch {
     pub(crate) fn new(deadlines: Deadlines) -> Self {
-        let sock_read = deadlines.timeout.sock_read.filter(|limit| !limit.is_zero());
         Self {
             deadlines,
-            sock_read,
-            pause: None,
+            reading: Pause::default(),
+            writing: Pause::default(),
         }
     }
 
     /// Is ready when the exchange, which is pending, is too slow.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Exchange) -> Poll<Late> {
-        let pause = match self.sock_read {
-            Some(_) if exchange.is_received() => None,
-            Some(limit) if exchange.is_sent() || exchange.receipts() > 0 => {
-                let receipts = exchange.receipts();
-                if self.pause.is_none_or(|(_, began)| began != receipts) {
-                    self.pause = Some((deadline(now(), Some(limit)), receipts));
-                }
-                self.pause.and_then(|(too_long, _)| too_long)
-            }
-            _ => None,
-        };
-        let (deadline, late) = self.deadlines.earlier(pause);
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        timeout: &ClientTimeout,
+    ) -> Poll<Late> {
+        let reading = (self.reading_too_long(exchange, timeout), Late::Phase);
+        let writing = (self.writing_too_long(exchange, timeout), Late::Write);
+        let (deadline, late) = self.deadlines.first([reading, writing]);
         let Some(timer) = exchange.timer() else {
             return Poll::Pending;
         };
         timer.poll(cx, deadline).map(|()| late)
     }
 
-    /// Begins a new pause: the reader was away, and a slow reader is no slow server.
+    fn reading_too_long(
+        &mut self,
+        exchange: &Exchange,
+        timeout: &ClientTimeout,
+    ) -> Option<Instant> {
+        let receipts = exchange.receipts();
+        let first_byte = timeout.first_byte.filter(|_| receipts == 0);
+        let limit = shorter(timeout.sock_read, first_byte)?;
+        let owed = !exchange.is_received() && (receipts > 0 || exchange.is_sent());
+        if !owed {
+            self.reading = Pause::default();
+            return None;
+        }
+        self.reading.too_long(receipts, limit)
+    }
+
+    fn writing_too_long(
+        &mut self,
+        exchange: &Exchange,
+        timeout: &ClientTimeout,
+    ) -> Option<Instant> {
+        let limit = shorter(timeout.write, None)?;
+        if !exchange.is_sending() {
+            self.writing = Pause::default();
+            return None;
+        }
+        self.writing.too_long(exchange.sent(), limit)
+    }
+
+    /// Begins new pauses: the reader was away, and a slow reader is no slow server.
     pub(crate) fn restart(&mut self) {
-        self.pause = None;
+        (self.reading, self.writing) = (Pause::default(), Pause::default());
     }
 
     /// Tells whether `total` is over, though data may be at hand (TMO-17).
@@ -92,25 +144,42 @@ impl Watch {
     }
 }
 
+/// Returns the shorter limit; 0 is none.
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    let limits = [one, other].into_iter().flatten();
+    limits.filter(|limit| !limit.is_zero()).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_earlier_deadline_is_to_blame() {
+    fn the_first_deadline_is_to_blame() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let total = Deadlines::new(start, ClientTimeout::total(2 * second));
-        assert_eq!(total.earlier(None), (Some(start + 2 * second), Late::Total));
-        assert_eq!(
-            total.earlier(Some(start + second)),
-            (Some(start + second), Late::Phase)
-        );
-        assert_eq!(
-            total.earlier(Some(start + 3 * second)),
-            (Some(start + 2 * second), Late::Total)
-        );
-        let none = Deadlines::new(start, ClientTimeout::none());
-        assert_eq!(none.earlier(None).0, None);
-        assert_eq!(none.earlier(Some(start)), (Some(start), Late::Phase));
+        let at = |seconds: u32| Some(start + seconds * second);
+        let total = Deadlines::new(start, &ClientTimeout::total(2 * second));
+        let none = Deadlines::new(start, &ClientTimeout::none());
+        for (deadlines, reading, writing, want) in [
+            (total, None, None, (at(2), Late::Total)),
+            (total, at(1), at(3), (at(1), Late::Phase)),
+            (total, at(3), at(1), (at(1), Late::Write)),
+            (total, at(2), at(2), (at(2), Late::Total)),
+            (none, None, at(0), (at(0), Late::Write)),
+            (none, at(1), at(2), (at(1), Late::Phase)),
+        ] {
+            let phases = [(reading, Late::Phase), (writing, Late::Write)];
+            assert_eq!(deadlines.first(phases), want);
+        }
+        assert_eq!(none.first([]).0, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_begins_with_each_event() {
+        let (mut pause, start, second) = (Pause::default(), now(), Duration::from_secs(1));
+        assert_eq!(pause.too_long(0, second), Some(start + second));
+        tokio::time::advance(second / 2).await;
+        assert_eq!(pause.too_long(0, second), Some(start + second));
+        assert_eq!(pause.too_long(1, second), Some(start + second * 3 / 2));
     }
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::content::Content;
 use crate::error::{ClientError, ClientResponseError, ReadError, ResponseErrorKind};
+use crate::request::RequestOptions;
 use crate::session::Context;
 
 /// The response to a request; aiohttp's `ClientResponse`.
@@ -207,7 +208,7 @@ impl Default for JsonOptions<'_> {
 impl ClientResponse {
     pub(crate) fn new(
         context: &Context,
-        auto_decompress: bool,
+        options: Arc<RequestOptions>,
         request: RequestInfo,
         head: Head,
         exchange: aio_connector::Exchange,
@@ -217,7 +218,7 @@ impl ClientResponse {
             request,
         }));
         Self {
-            content: Content::new(context, &head, auto_decompress, exchange),
+            content: Content::new(context, &head, options, exchange),
             head,
             body: None,
             history: Vec::new(),

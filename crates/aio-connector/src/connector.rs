@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aio_core::RequestUrl;
+use aio_core::{ClientTimeout, RequestUrl, deadline};
 
 use crate::connection::Connection;
 use crate::dns::BoxFuture;
@@ -13,7 +14,7 @@ use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Pha
 use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
 use crate::stats::Stats;
-use crate::timer::now;
+use crate::timer::{SharedTimer, now};
 use crate::tls::TlsConfig;
 use crate::transport::Transport;
 
@@ -95,8 +96,8 @@ pub trait Dial: Send + Sync + 'static {
     /// Makes a byte stream to the peer that `key` names; dropping the future gives up.
     ///
     /// # Errors
-    /// If there is none to be made, within the timeouts of `request`;
-    /// [`ConnectRequest::failed`] makes the error.
+    /// If there is none to be made; [`ConnectRequest::failed`] makes the error, and
+    /// [`ConnectRequest::within`] that of a step that takes too long.
     fn dial<'a>(
         &'a self,
         key: &'a ConnectionKey,
@@ -113,30 +114,89 @@ pub struct ConnectRequest<'a> {
     /// The name that TLS asks the server for, and that its certificate must have, in place
     /// of the host's; aiohttp's `server_hostname`.
     pub server_name: Option<&'a str>,
-    /// How long it may wait for a free connection.
-    pub pool: Option<Duration>,
-    /// How long one attempt to one address may take, TLS included.
-    pub sock_connect: Option<Duration>,
+    /// How long the steps may take; `connect` and `total` are kept to by who asks.
+    pub timeout: &'a ClientTimeout,
+    /// The timer of who asks; without it each step has one of its own.
+    pub timer: Option<&'a SharedTimer>,
     /// Who watches.
     pub observer: Option<&'a mut dyn ObserveConnect>,
     /// What is being done; stays readable when the connecting is given up.
     pub phase: Phase,
     /// When the request began, for its errors.
     pub started: Instant,
+    /// When `sock_connect` is over for the address that is dialled.
+    sock_connect: Option<Instant>,
 }
 
 impl<'a> ConnectRequest<'a> {
     /// Makes one without timeouts and watchers, which begins now.
     pub fn new(url: &'a RequestUrl) -> Self {
+        const NONE: ClientTimeout = ClientTimeout::none();
+        Self::begun(url, &NONE, now())
+    }
+
+    /// Makes one without watchers for a request that began at `started`.
+    pub fn begun(url: &'a RequestUrl, timeout: &'a ClientTimeout, started: Instant) -> Self {
         Self {
             url,
             tls: None,
             server_name: None,
-            pool: None,
-            sock_connect: None,
+            timeout,
+            timer: None,
             observer: None,
             phase: Phase::Pool,
-            started: now(),
+            started,
+            sock_connect: None,
+        }
+    }
+
+    /// Does one step within the timeout that there is for it: `pool`, `dns`, `tls`, or
+    /// `sock_connect`, which begins anew with each [`Phase::Connect`] and spans the TLS
+    /// handshake behind it.
+    ///
+    /// ```
+    /// use aio_connector::{ConnectErrorKind, ConnectRequest, ConnectionError, ConnectionKey, Phase};
+    /// use tokio::net::TcpStream;
+    ///
+    /// async fn connect(
+    ///     key: &ConnectionKey,
+    ///     request: &mut ConnectRequest<'_>,
+    /// ) -> Result<TcpStream, ConnectionError> {
+    ///     let connecting = TcpStream::connect((key.host(), key.port()));
+    ///     let connected = request.within(Phase::Connect, connecting).await?;
+    ///     connected.map_err(|error| request.failed(key, ConnectErrorKind::Refused, error))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If it takes longer.
+    pub async fn within<F: Future>(
+        &mut self,
+        phase: Phase,
+        step: F,
+    ) -> Result<F::Output, ConnectionError> {
+        self.phase = phase;
+        let too_late = self.too_late(phase);
+        let own = SharedTimer::default();
+        let done = self.timer.unwrap_or(&own).within(too_late, step).await;
+        done.ok_or_else(|| self.timed_out())
+    }
+
+    /// Returns when a step that begins now takes too long.
+    fn too_late(&mut self, phase: Phase) -> Option<Instant> {
+        let limit = |limit: Option<_>| limit.and_then(|limit| deadline(now(), Some(limit)));
+        match phase {
+            Phase::Pool => limit(self.timeout.pool),
+            Phase::Resolve => limit(self.timeout.dns),
+            Phase::Connect => {
+                self.sock_connect = limit(self.timeout.sock_connect);
+                self.sock_connect
+            }
+            Phase::Tls => {
+                let both = [limit(self.timeout.tls), self.sock_connect];
+                both.into_iter().flatten().min()
+            }
+            Phase::Send | Phase::Head | Phase::Body => None,
         }
     }
 

@@ -160,6 +160,12 @@ impl Link {
         self.exchange.upload.is_done() || self.exchange.upload_failed.is_some()
     }
 
+    /// Tells whether the connection is to take more of the request.
+    pub(crate) fn is_sending(&self) -> bool {
+        let state = &self.exchange;
+        !self.is_sent() && !state.refused && !state.upload.is_starved()
+    }
+
     /// Tells whether the response has come whole.
     pub(crate) fn is_received(&self) -> bool {
         self.exchange.message.is_some() && self.exchange.body.has_ended()

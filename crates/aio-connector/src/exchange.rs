@@ -149,6 +149,14 @@ impl Exchange {
             .map_or(self.sent.1, |connection| connection.link().is_sent())
     }
 
+    /// Tells whether the connection is to take more of the request: there is more of it,
+    /// it does not wait for the source of its body, and the response does not refuse it.
+    pub fn is_sending(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.link().is_sending())
+    }
+
     /// Tells whether the response has come whole, so that the server owes nothing.
     pub fn is_received(&self) -> bool {
         self.connection

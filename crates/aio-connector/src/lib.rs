@@ -44,7 +44,7 @@ pub use self::pool::ReuseOrder;
 pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
-pub use self::timer::{Timer, now};
+pub use self::timer::{SharedTimer, Timer, now};
 pub use self::tls::TlsConfig;
 #[cfg(feature = "tls")]
 pub use self::tls::{TlsConfigBuilder, TlsConfigError};

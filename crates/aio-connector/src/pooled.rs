@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::key::{ConnectionKey, Target};
 use crate::observe::ConnectEvent;
 use crate::pool::{self, Bounds, ReuseOrder, limit_or_unlimited};
 use crate::stats::{KeyStats, Stats};
+use crate::timer::now;
 
 /// Makes connections with a [`Dial`] and keeps them, within limits; aiohttp's
 /// `BaseConnector`.
@@ -143,14 +144,7 @@ impl<D: Dial> PooledConnector<D> {
     ) -> Result<Connection, ConnectionError> {
         request.phase = Phase::Pool;
         let mut acquire = self.shared.pool.acquire(Target::from(&*request));
-        let acquired = match request.pool.filter(|limit| !limit.is_zero()) {
-            None => queued(&mut acquire, request).await,
-            Some(limit) => match tokio::time::timeout(limit, queued(&mut acquire, request)).await {
-                Ok(acquired) => acquired,
-                Err(_) => return Err(request.timed_out()),
-            },
-        };
-        match acquired {
+        match queued(&mut acquire, request).await? {
             Acquired::Reuse(slot, link) => {
                 request.observe(ConnectEvent::Reused);
                 Ok(Connection::new(link, slot))
@@ -216,8 +210,8 @@ impl<D: Dial> PooledConnector<D> {
         let reserve = || self.shared.pool.reserve(&Target::from(url), n);
         let dial = |slot| {
             Box::pin(async move {
-                let mut request = ConnectRequest::new(url);
-                request.sock_connect = ClientTimeout::default().sock_connect;
+                let timeout = ClientTimeout::default();
+                let mut request = ConnectRequest::begun(url, &timeout, now());
                 self.dial(slot, &mut request).await.map(Connection::release)
             })
         };
@@ -284,20 +278,22 @@ impl<D: Dial> PooledConnector<D> {
     }
 }
 
-/// Waits for `acquire` and tells the observer of the waiting.
-async fn queued(acquire: &mut Acquire<'_>, request: &mut ConnectRequest<'_>) -> Acquired {
-    let mut told = false;
-    poll_fn(|cx| {
-        let polled = std::pin::Pin::new(&mut *acquire).poll(cx);
-        if polled.is_pending() && acquire.is_queued() && !std::mem::replace(&mut told, true) {
-            request.observe(ConnectEvent::QueuedStart);
-        }
-        if polled.is_ready() && told {
-            request.observe(ConnectEvent::QueuedEnd);
-        }
-        polled
-    })
-    .await
+/// Waits for `acquire` within `pool`, and tells the observer of the waiting.
+async fn queued(
+    acquire: &mut Acquire<'_>,
+    request: &mut ConnectRequest<'_>,
+) -> Result<Acquired, ConnectionError> {
+    let at_hand = poll_fn(|cx| Poll::Ready(Pin::new(&mut *acquire).poll(cx))).await;
+    if let Poll::Ready(acquired) = at_hand {
+        return Ok(acquired);
+    }
+    debug_assert!(acquire.is_queued(), "nothing else makes it wait");
+    request.observe(ConnectEvent::QueuedStart);
+    let acquired = request.within(Phase::Pool, acquire).await?;
+    if !matches!(acquired, Acquired::Closed) {
+        request.observe(ConnectEvent::QueuedEnd);
+    }
+    Ok(acquired)
 }
 
 impl<D: Dial> Connector for PooledConnector<D> {

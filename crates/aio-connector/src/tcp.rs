@@ -1,6 +1,7 @@
 //! The connector for TCP.
 
 use std::error::Error;
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
@@ -101,7 +102,7 @@ impl Dial for TcpDialer {
 #[derive(Debug)]
 enum DialError {
     Failed(Refusal),
-    /// The last address did not answer within `sock_connect`.
+    /// A step took too long; the phase of the request tells which.
     Timeout,
 }
 
@@ -127,15 +128,7 @@ impl TcpDialer {
         );
         // CON-64: where TCP or TLS fails, the next address may do.
         for address in addresses {
-            let limit = request.sock_connect.filter(|limit| !limit.is_zero());
-            let attempt = self.attempt(address, key, &mut request.phase);
-            let attempted = match limit {
-                None => attempt.await,
-                Some(limit) => tokio::time::timeout(limit, attempt)
-                    .await
-                    .unwrap_or(Err(DialError::Timeout)),
-            };
-            match attempted {
+            match self.attempt(address, key, request).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -148,17 +141,16 @@ impl TcpDialer {
         &self,
         address: SocketAddr,
         key: &ConnectionKey,
-        phase: &mut Phase,
+        request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, DialError> {
-        *phase = Phase::Connect;
-        let stream = connect(address).await;
+        let stream = within(request, Phase::Connect, connect(address)).await?;
         let stream = stream.map_err(|error| DialError::failed(ConnectErrorKind::Refused, error))?;
         if !key.is_tls() {
             return Ok(stream.into());
         }
-        *phase = Phase::Tls;
         let tls = key.tls().unwrap_or(&self.tls);
-        let agreed = tls.connect(key.server_name(), stream.into()).await;
+        let agreeing = tls.connect(key.server_name(), stream.into());
+        let agreed = within(request, Phase::Tls, agreeing).await?;
         agreed.map_err(DialError::Failed)
     }
 
@@ -170,12 +162,12 @@ impl TcpDialer {
         if let Ok(ip) = key.host().parse::<IpAddr>() {
             return Ok(vec![literal(ip, key.port(), key.zone())?]);
         }
-        request.phase = Phase::Resolve;
         // CON-55: a name with several trailing dots is looked up with one.
         let host = key.host().trim_end_matches('.');
         let host = key.host().get(..host.len() + 1).unwrap_or(key.host());
         request.observe(ConnectEvent::ResolveStart { host });
-        let resolved = self.resolver.resolve(host, key.port()).await;
+        let resolving = self.resolver.resolve(host, key.port());
+        let resolved = within(request, Phase::Resolve, resolving).await?;
         let addresses =
             resolved.map_err(|error| DialError::failed(ConnectErrorKind::Resolve, error))?;
         request.observe(ConnectEvent::ResolveEnd { host });
@@ -203,6 +195,15 @@ fn interface_index(name: &str) -> io::Result<u32> {
     }
     let index = std::fs::read_to_string(path.join(name).join("ifindex")).map_err(|_| unknown())?;
     index.trim().parse().map_err(|_| unknown())
+}
+
+async fn within<F: Future>(
+    request: &mut ConnectRequest<'_>,
+    phase: Phase,
+    step: F,
+) -> Result<F::Output, DialError> {
+    let done = request.within(phase, step).await;
+    done.map_err(|_| DialError::Timeout)
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

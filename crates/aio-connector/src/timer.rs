@@ -1,7 +1,8 @@
 //! One timer for all timeouts of a request, handed on with its connection.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -54,6 +55,52 @@ impl Timer {
     }
 }
 
+/// A [`Timer`] for a phase and for the phases within it: a session bounds the connecting,
+/// and whoever connects bounds its steps, with the same sleep.
+///
+/// All of them must be polled in the same task and with its waker, since the sleep knows
+/// the last one only.
+///
+/// ```
+/// use std::time::Duration;
+/// use aio_connector::{SharedTimer, now};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (timer, start) = (SharedTimer::default(), now());
+/// let inner = timer.within(Some(start + Duration::from_millis(1)), std::future::pending::<()>());
+/// let outer = timer.within(Some(start + Duration::from_secs(60)), inner);
+/// assert_eq!(outer.await, Some(None));
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct SharedTimer(Mutex<Timer>);
+
+impl SharedTimer {
+    /// Runs `future` until `deadline`, without one to its end; gives nothing when the
+    /// deadline is over first.
+    pub async fn within<F: Future>(
+        &self,
+        deadline: Option<Instant>,
+        future: F,
+    ) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => {
+                let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                timer.poll(cx, deadline).map(|()| None)
+            }
+        })
+        .await
+    }
+
+    /// Gives the timer to who goes on with it.
+    pub fn into_inner(self) -> Timer {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Returns the runtime's time, which a test may have paused.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
@@ -85,5 +132,22 @@ mod tests {
         assert!(far.is_pending());
         poll_fn(|cx| timer.poll(cx, Some(start + SECOND))).await;
         assert_eq!(now() - start, SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn phases_within_a_phase_share_the_sleep() {
+        let (timer, start) = (SharedTimer::default(), now());
+        let never = std::future::pending::<()>;
+        // The inner phases are late one after the other, and then the outer one.
+        let phases = async {
+            for seconds in 1..=3 {
+                let late = timer.within(Some(start + seconds * SECOND), never()).await;
+                assert_eq!((late, now() - start), (None, seconds * SECOND));
+            }
+            timer.within(Some(start + 9 * SECOND), never()).await
+        };
+        let late = timer.within(Some(start + 5 * SECOND), phases).await;
+        assert_eq!((late, now() - start), (None, 5 * SECOND));
+        assert!(timer.into_inner().sleep.is_some());
     }
 }

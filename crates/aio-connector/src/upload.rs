@@ -117,6 +117,11 @@ impl Upload {
         self.done
     }
 
+    /// Tells whether all that the body's source has given so far is written.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.source.is_some() && self.queue.is_empty()
+    }
+
     pub(crate) fn has_body(&self) -> bool {
         self.has_body
     }

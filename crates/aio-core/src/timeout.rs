@@ -25,8 +25,18 @@ pub struct ClientTimeout {
     pub connect: Option<Duration>,
     /// Waiting for a free connection of the pool; aiohttp has it within `connect` only.
     pub pool: Option<Duration>,
-    /// One connection attempt to one address.
+    /// Resolving the host's name; aiohttp has it within `connect` only.
+    pub dns: Option<Duration>,
+    /// One connection attempt to one address, with the TLS handshake.
     pub sock_connect: Option<Duration>,
+    /// The TLS handshake; aiohttp has it within `sock_connect` only.
+    pub tls: Option<Duration>,
+    /// Between two bytes of the request that leave, while the connection is to take them:
+    /// a body that is slow to come is not late. aiohttp has none such.
+    pub write: Option<Duration>,
+    /// From the request being sent to the first byte of the response, be it that of an
+    /// interim one; aiohttp has none such.
+    pub first_byte: Option<Duration>,
     /// Between two pieces of received data, from when the request is sent.
     pub sock_read: Option<Duration>,
     /// From where on aiohttp rounds deadlines up to whole seconds, to save timers; kept
@@ -51,7 +61,11 @@ impl ClientTimeout {
             total: None,
             connect: None,
             pool: None,
+            dns: None,
             sock_connect: None,
+            tls: None,
+            write: None,
+            first_byte: None,
             sock_read: None,
             ceil_threshold: Duration::from_secs(5),
         }

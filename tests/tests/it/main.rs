@@ -12,6 +12,7 @@ mod scripted_server;
 mod seams;
 mod secrets;
 mod session;
+mod timeouts;
 mod tls;
 mod tls_idle;
 mod uploads;

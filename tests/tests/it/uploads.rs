@@ -31,7 +31,7 @@ impl futures_core::Stream for Fed {
     }
 }
 
-fn fed() -> (mpsc::UnboundedSender<&'static str>, Body) {
+pub(crate) fn fed() -> (mpsc::UnboundedSender<&'static str>, Body) {
     let (feed, pieces) = mpsc::unbounded_channel();
     (feed, Body::stream(Fed(pieces)))
 }

@@ -7,6 +7,7 @@ mod source;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use aio_connector::{Attempt, Connection, Exchange, Phase};
@@ -19,6 +20,7 @@ use self::marks::ChunkMarks;
 use self::prefetched::Prefetched;
 use self::source::{Piece, Source};
 use crate::error::{ClientError, ClientReadError, ReadError, UsageError};
+use crate::request::RequestOptions;
 use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context, send};
 
@@ -52,7 +54,7 @@ impl Content {
     pub(crate) fn new(
         context: &Context,
         head: &ResponseHead,
-        auto_decompress: bool,
+        options: Arc<RequestOptions>,
         mut exchange: Exchange,
     ) -> Self {
         let (prefetched, failed) = Prefetched::take(&mut exchange);
@@ -62,7 +64,7 @@ impl Content {
             send::failed(error, send::attempt(head.url(), started, Phase::Body, true))
         });
         Self {
-            source: Source::new(context, head, auto_decompress, exchange, prefetched),
+            source: Source::new(context, head, options, exchange, prefetched),
             buffer: BytesMut::new(),
             failed,
             told: false,

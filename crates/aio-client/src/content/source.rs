@@ -1,5 +1,6 @@
 //! Where the pieces of a body come from: the wire, through the decoder, in time.
 
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use aio_connector::{Attempt, Exchange, ExchangeError, Phase};
@@ -11,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::prefetched::Prefetched;
 use crate::deadline::{Late, Watch};
 use crate::error::ClientError;
+use crate::request::RequestOptions;
 use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context, send};
 
@@ -32,6 +34,7 @@ pub(super) struct Source {
     prefetched: Prefetched,
     coding: Option<Box<Decoding>>,
     watch: Watch,
+    options: Arc<RequestOptions>,
     pub(super) session: ClientSession,
     head: ResponseHead,
     ended: bool,
@@ -69,12 +72,12 @@ impl Source {
     pub(super) fn new(
         context: &Context,
         head: &ResponseHead,
-        auto_decompress: bool,
+        options: Arc<RequestOptions>,
         exchange: Exchange,
         prefetched: Prefetched,
     ) -> Self {
         // The last of several fields counts, as in aiohttp.
-        let coding = if auto_decompress {
+        let coding = if options.auto_decompress {
             head.headers().get_all("content-encoding").last()
         } else {
             None
@@ -85,6 +88,7 @@ impl Source {
             prefetched,
             coding: coding.map(|coding| Box::new(Decoding::new(coding))),
             watch: Watch::new(context.deadlines),
+            options,
             session: context.session.clone(),
             head: head.clone(),
             ended: false,
@@ -244,7 +248,10 @@ impl Source {
     }
 
     fn poll_late(&mut self, cx: &mut TaskContext<'_>) -> Poll<ClientError> {
-        let late = ready!(self.watch.poll(cx, &mut self.exchange));
+        let late = ready!(
+            self.watch
+                .poll(cx, &mut self.exchange, &self.options.timeout)
+        );
         Poll::Ready(self.late(late))
     }
 

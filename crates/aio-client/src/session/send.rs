@@ -1,7 +1,6 @@
 //! The main loop: a request becomes a response.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
@@ -9,7 +8,7 @@ use std::time::Instant;
 
 use aio_connector::{
     Attempt, ConnectRequest, Connection, ConnectionError, Exchange, ExchangeError, ExchangeOptions,
-    Phase, Timer, now,
+    Phase, SharedTimer, now,
 };
 use aio_core::http1::{Exchanged, Head};
 use aio_core::{RequestUrl, deadline};
@@ -72,7 +71,7 @@ pub(crate) fn send(
         let traces = Traces::start(session.trace_configs(), &start);
         let context = Context {
             session,
-            deadlines: Deadlines::new(now(), request.parts.options.timeout),
+            deadlines: Deadlines::new(now(), &request.parts.options.timeout),
             traces,
             sent: None,
         };
@@ -153,7 +152,7 @@ async fn through_middlewares(
     loop {
         let chain = Arc::clone(context.session.middlewares());
         let sending = Next::new(chain, context.clone()).run(request);
-        match within(&mut Timer::default(), total, sending).await {
+        match SharedTimer::default().within(total, sending).await {
             // RTY-06: the middlewares run again.
             Some(Err(error)) if is_stale(&error) && again.is_some() && sent.may_be_repeated() => {
                 request = again.take().ok_or(error)?;
@@ -211,7 +210,7 @@ fn answered(
     let info = RequestInfo::new(parts.method, parts.url, sent);
     Ok(ClientResponse::new(
         context,
-        parts.options.auto_decompress,
+        parts.options,
         info,
         head,
         exchange,
@@ -299,9 +298,7 @@ async fn once(
                 ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
             }
         })?;
-    let mut timer = Timer::default();
-    let mut connection = connect(request, context, &mut timer).await?;
-    connection.take_timer(&mut timer);
+    let mut connection = connect(request, context).await?;
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
     head::write(buffer, request, body, plan, key, force_close).map_err(UsageError::from)?;
@@ -324,53 +321,45 @@ async fn once(
             .traces
             .on(&Event::RequestHeadersSent { request: &info });
     }
-    let head = receive_head(&mut exchange, url, *deadlines).await?;
+    let head = receive_head(&mut exchange, request, *deadlines).await?;
     Ok((head, exchange))
 }
 
 /// Gets a connection within `connect` and `total`.
-async fn connect(
-    request: &RequestParts,
-    context: &Context,
-    timer: &mut Timer,
-) -> Result<Connection, ClientError> {
-    let Deadlines {
-        started, timeout, ..
-    } = context.deadlines;
+async fn connect(request: &RequestParts, context: &Context) -> Result<Connection, ClientError> {
+    let Context {
+        session, deadlines, ..
+    } = context;
+    let connector = session.connector();
     let mut traces = context.traces.clone();
     let (url, options) = (&request.url, &request.options);
-    let mut request = ConnectRequest {
-        url,
-        tls: options.tls.as_ref(),
-        server_name: options.server_hostname.as_deref(),
-        pool: timeout.pool,
-        sock_connect: timeout.sock_connect,
-        observer: if traces.is_empty() {
-            None
-        } else {
-            Some(&mut traces)
-        },
-        phase: Phase::Pool,
-        started,
-    };
-    let phase = timeout
-        .connect
-        .and_then(|limit| deadline(now(), Some(limit)));
-    let (deadline, late) = context.deadlines.earlier(phase);
-    let connector = context.session.connector();
+    let mut request = ConnectRequest::begun(url, &options.timeout, deadlines.started);
+    request.tls = options.tls.as_ref();
+    request.server_name = options.server_hostname.as_deref();
+    if !traces.is_empty() {
+        request.observer = Some(&mut traces);
+    }
     if let Some(connection) = connector.connect_now(&mut request) {
         return Ok(connection);
     }
+    let timer = SharedTimer::default();
+    request.timer = Some(&timer);
+    let connect = options.timeout.connect;
+    let connect = connect.and_then(|limit| deadline(now(), Some(limit)));
+    let (too_late_at, late) = deadlines.first([(connect, Late::Phase)]);
     let connecting = connector.connect(&mut request);
-    match within(timer, deadline, connecting).await {
-        Some(connection) => Ok(connection?),
-        None => Err(too_late(late, attempt(url, started, request.phase, false))),
-    }
+    let Some(connected) = timer.within(too_late_at, connecting).await else {
+        let attempt = attempt(url, deadlines.started, request.phase, false);
+        return Err(too_late(late, attempt));
+    };
+    let mut connection = connected?;
+    connection.take_timer(&mut timer.into_inner());
+    Ok(connection)
 }
 
 async fn receive_head(
     exchange: &mut Exchange,
-    url: &RequestUrl,
+    request: &RequestParts,
     deadlines: Deadlines,
 ) -> Result<Head, ClientError> {
     let mut watch = Watch::new(deadlines);
@@ -378,32 +367,19 @@ async fn receive_head(
         let failure = match exchange.poll_head(cx) {
             Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
             Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Ok(ready!(watch.poll(cx, exchange))),
+            Poll::Pending => Ok(ready!(watch.poll(cx, exchange, &request.options.timeout))),
         };
         let phase = if exchange.is_sent() {
             Phase::Head
         } else {
             Phase::Send
         };
-        let attempt = attempt(url, deadlines.started, phase, exchange.sent() > 0);
+        let sent = exchange.sent() > 0;
+        let attempt = attempt(&request.url, deadlines.started, phase, sent);
         Poll::Ready(Err(match failure {
             Ok(late) => too_late(late, attempt),
             Err(error) => failed(error, attempt),
         }))
-    })
-    .await
-}
-
-/// Runs `future` until `deadline`; gives nothing when that is over first.
-async fn within<F: Future>(
-    timer: &mut Timer,
-    deadline: Option<Instant>,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => timer.poll(cx, deadline).map(|()| None),
     })
     .await
 }
@@ -419,11 +395,13 @@ pub(crate) fn attempt(url: &RequestUrl, started: Instant, phase: Phase, sent: bo
 }
 
 pub(crate) fn too_late(late: Late, attempt: Attempt) -> ClientError {
-    let attempt = Box::new(attempt);
+    let mut attempt = Box::new(attempt);
     match late {
-        Late::Total => ClientError::Timeout(attempt),
-        Late::Phase => ClientError::Connection(ConnectionError::Timeout { attempt }),
+        Late::Total => return ClientError::Timeout(attempt),
+        Late::Phase => {}
+        Late::Write => attempt.phase = Phase::Send,
     }
+    ClientError::Connection(ConnectionError::Timeout { attempt })
 }
 
 /// Names the error that a failed exchange is to the user.
