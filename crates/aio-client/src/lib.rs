@@ -26,6 +26,7 @@ mod error;
 mod middleware;
 mod request;
 mod response;
+mod retry;
 mod session;
 mod trace;
 
@@ -59,6 +60,7 @@ pub use self::error::{
 pub use self::middleware::{Middleware, Next};
 pub use self::request::{ClientRequest, RequestBuilder};
 pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
+pub use self::retry::ConnectionRetry;
 pub use self::session::{ClientSession, ClientSessionBuilder, request};
 pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::error::{ClientError, UsageError};
 use crate::response::ClientResponse;
+use crate::retry::ConnectionRetry;
 use crate::session::{ClientSession, send};
 
 /// A request as middlewares see it; aiohttp's `ClientRequest`.
@@ -44,6 +45,7 @@ pub(crate) struct RequestOptions {
     pub(crate) read_until_eof: bool,
     pub(crate) skip_auto_headers: Vec<Box<str>>,
     pub(crate) raise_for_status: bool,
+    pub(crate) retry_connection: ConnectionRetry,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) server_hostname: Option<Box<str>>,
 }
@@ -241,6 +243,12 @@ impl RequestBuilder {
     /// Sets whether a status of 400 or more is an error, in place of the session's setting.
     pub fn raise_for_status(self, raise_for_status: bool) -> Self {
         self.with_options(|options| options.raise_for_status = raise_for_status)
+    }
+
+    /// Sets whether the request is sent once more when its connection breaks before a
+    /// response has come, in place of the session's setting.
+    pub fn retry_connection(self, retry: ConnectionRetry) -> Self {
+        self.with_options(|options| options.retry_connection = retry)
     }
 
     /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.

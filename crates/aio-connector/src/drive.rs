@@ -388,6 +388,9 @@ impl Link {
             Poll::Ready(Err(UploadError::Io(error))) => {
                 // The server may have answered and closed before it read all.
                 state.upload.abandon();
+                if self.stream.is_tls() {
+                    state.upload.assume_sent();
+                }
                 state.upload_failed = Some(error);
                 Ok(())
             }

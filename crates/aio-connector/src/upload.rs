@@ -130,6 +130,11 @@ impl Upload {
         self.written
     }
 
+    /// Counts a byte as written at least: TLS that fails does not tell what had left.
+    pub(crate) fn assume_sent(&mut self) {
+        self.written = self.written.max(1);
+    }
+
     /// Frees what is left of the request.
     pub(crate) fn abandon(&mut self) {
         self.queue.clear();

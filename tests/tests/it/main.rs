@@ -8,6 +8,7 @@ mod peer;
 mod pool;
 mod promises;
 mod reading;
+mod retries;
 mod scripted_server;
 mod seams;
 mod secrets;

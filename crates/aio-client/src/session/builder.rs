@@ -15,6 +15,7 @@ use crate::error::{ClientError, UsageError};
 use crate::middleware::Middleware;
 use crate::request::{RequestOptions, check_version};
 use crate::response::ResponseHead;
+use crate::retry::ConnectionRetry;
 use crate::trace::TraceConfig;
 
 /// Settings of a [`ClientSession`]; the first mistake is what [`build`](Self::build)
@@ -40,6 +41,7 @@ impl Default for ClientSessionBuilder {
             read_until_eof: true,
             skip_auto_headers: Vec::new(),
             raise_for_status: false,
+            retry_connection: ConnectionRetry::default(),
             tls: None,
             server_hostname: None,
         };
@@ -128,6 +130,13 @@ impl ClientSessionBuilder {
     /// Sets whether a status of 400 or more is an error; default false.
     pub fn raise_for_status(mut self, raise_for_status: bool) -> Self {
         self.options().raise_for_status = raise_for_status;
+        self
+    }
+
+    /// Sets which requests are sent once more when their connection breaks before a
+    /// response has come; default those with an idempotent method.
+    pub fn retry_connection(mut self, retry: ConnectionRetry) -> Self {
+        self.options().retry_connection = retry;
         self
     }
 

@@ -22,6 +22,7 @@ use crate::error::{
 use crate::middleware::Next;
 use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, RequestInfo};
+use crate::retry::{has_left, is_idempotent};
 use crate::session::ClientSession;
 use crate::trace::{Event, TraceStart, Traces};
 
@@ -148,13 +149,19 @@ async fn through_middlewares(
     };
     let Deadlines { total, started, .. } = context.deadlines;
     let url = request.parts.url.clone();
+    let (retry, method) = (
+        request.parts.options.retry_connection,
+        request.parts.method.clone(),
+    );
     let mut again = request.retry();
     loop {
         let chain = Arc::clone(context.session.middlewares());
         let sending = Next::new(chain, context.clone()).run(request);
         match SharedTimer::default().within(total, sending).await {
             // RTY-06: the middlewares run again.
-            Some(Err(error)) if is_stale(&error) && again.is_some() && sent.may_be_repeated() => {
+            Some(Err(error))
+                if again.is_some() && retry.retries(&method, &error) && sent.may_be_repeated() =>
+            {
                 request = again.take().ok_or(error)?;
             }
             Some(response) => {
@@ -189,10 +196,11 @@ pub(crate) async fn behind_middlewares(
     let answer = once(&mut request, context).await;
     let parts = request.parts;
     if let Some(sent) = &context.sent {
-        let stale = answer.as_ref().is_err_and(is_stale);
+        let (retry, error) = (parts.options.retry_connection, answer.as_ref().err());
+        let stale = error.is_some_and(|error| retry.retries(&parts.method, error));
         sent.stale.store(stale, Ordering::Relaxed);
         // Idempotent or not, what was answered is done.
-        let for_good = answer.is_ok() || !is_idempotent(&parts.method);
+        let for_good = error.is_none_or(|error| !is_idempotent(&parts.method) && has_left(error));
         sent.for_good
             .fetch_or(for_good && parts.method != Method::GET, Ordering::Relaxed);
     }
@@ -222,7 +230,8 @@ async fn with_retry(
     request: &mut ClientRequest,
     context: &Context,
 ) -> Result<(Head, Exchange), ClientError> {
-    let mut again = if is_idempotent(&request.parts.method) {
+    let retry = request.parts.options.retry_connection;
+    let mut again = if retry.may_retry(&request.parts.method) {
         request.body.try_clone()
     } else {
         None
@@ -234,7 +243,7 @@ async fn with_retry(
             Err(error) => error,
         };
         match again.take() {
-            Some(body) if is_stale(&error) => {
+            Some(body) if retry.retries(&request.parts.method, &error) => {
                 left |= error.attempt().is_some_and(|attempt| attempt.sent);
                 request.body = body;
             }
@@ -250,30 +259,13 @@ async fn with_retry(
 impl ClientRequest {
     /// The request to send again when the connection turns out dead, if it may be.
     fn retry(&self) -> Option<Self> {
-        if is_idempotent(&self.parts.method) {
+        let retry = self.parts.options.retry_connection;
+        if retry.may_retry(&self.parts.method) {
             self.try_clone()
         } else {
             None
         }
     }
-}
-
-/// RTY-02.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
-}
-
-/// RTY-03, RTY-04: the connection broke before a response, which a server may do to one
-/// that it has kept open long enough.
-fn is_stale(error: &ClientError) -> bool {
-    use ConnectionError::{Disconnected, Os, Reset};
-    matches!(
-        error,
-        ClientError::Connection(Disconnected { .. } | Reset { .. } | Os { .. })
-    )
 }
 
 /// Sends a request on a connection and reads the head of its response; the body is gone
