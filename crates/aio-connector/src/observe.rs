@@ -2,13 +2,16 @@
 
 /// Something a connector did for a request, in the order in which it happens.
 ///
+/// What fails or is given up has no end of its own: the request's failure is the next
+/// that is told.
+///
 /// aiohttp: the `on_connection_*` and `on_dns_*` signals of its `TraceConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectEvent<'a> {
     /// The request begins to wait for a free connection.
     QueuedStart,
-    /// It waits no longer.
+    /// It has got one, or leave to make one.
     QueuedEnd,
     /// An idle connection is used.
     Reused,

@@ -1,14 +1,17 @@
 //! The seams: middlewares, traces, the environment and the free function.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aio_client::{
-    ClientRequest, ClientResponse, ClientSession, Environment, Event, Next, RequestTrace,
-    TraceConfig, TraceStart,
+    BoxFuture, ClientRequest, ClientResponse, ClientSession, ClientTimeout, Environment, Event,
+    Next, RequestTrace, Resolver, TcpConnector, TraceConfig, TraceStart,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 
-use crate::peer::Listener;
+use crate::peer::{Listener, begin, soon};
 
 /// Answers with the request's `X-Tag` headers.
 async fn tags(request: Request) -> Response {
@@ -57,7 +60,7 @@ async fn a_middleware_may_fail_without_sending() {
 #[tokio::test(start_paused = true)]
 async fn the_total_timeout_spans_middlewares() {
     let slow = |request: ClientRequest, next: Next| async move {
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
         next.run(request).await
     };
     let session = ClientSession::builder()
@@ -66,7 +69,7 @@ async fn the_total_timeout_spans_middlewares() {
         .expect("valid");
     let request = session
         .get("http://127.0.0.1:1/")
-        .timeout(std::time::Duration::from_secs(1));
+        .timeout(Duration::from_secs(1));
     let error = request.await.expect_err("too slow");
     assert_eq!(error.aiohttp_class(), "TimeoutError");
 }
@@ -133,6 +136,58 @@ async fn traces_see_connector_and_session_in_order() {
         "RequestException",
     ];
     assert_eq!(*log.0.lock().expect("no panic"), want);
+}
+
+/// Checks what a request that fails is seen to do behind its start.
+#[track_caller]
+fn check_events(log: &Log, want: &[&str]) {
+    let events = log.0.lock().expect("no panic").split_off(0);
+    assert_eq!(events.get(2..).expect("it was begun"), want);
+}
+
+#[tokio::test]
+async fn what_fails_has_no_end_of_its_own() {
+    // TRC-13.
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Resolver for Nowhere {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+            Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
+        }
+    }
+
+    let connector = TcpConnector::builder().limit(1).resolver(Arc::new(Nowhere));
+    let log = Log::default();
+    let session = ClientSession::builder()
+        .connector(connector.build().expect("valid"))
+        .trace_config(log.clone())
+        .build()
+        .expect("valid");
+    let request = session.get("http://a.test/").await;
+    request.expect_err("the name has no address");
+    let resolve = "Connect(ResolveStart { host: \"a.test\" })";
+    check_events(&log, &["Connect(CreateStart)", resolve, "RequestException"]);
+
+    let listener = Listener::new().await;
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+    let _first = listener
+        .answer(session.get(listener.url("/")), answer)
+        .await;
+    log.0.lock().expect("no panic").clear();
+    let timeout = ClientTimeout {
+        pool: Some(Duration::from_millis(50)),
+        ..ClientTimeout::none()
+    };
+    let request = session.get(listener.url("/")).timeout(timeout).await;
+    request.expect_err("too late");
+    check_events(&log, &["Connect(QueuedStart)", "RequestException"]);
+
+    let waiting = begin(session.get(listener.url("/")).send()).await;
+    session.close().await;
+    let sent = soon("the error", waiting).await.expect("no panic");
+    sent.expect_err("closed");
+    check_events(&log, &["Connect(QueuedStart)", "RequestException"]);
 }
 
 /// Watches nothing and panics at each event.
