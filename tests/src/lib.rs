@@ -16,6 +16,7 @@ pub mod replay;
 pub mod scenario;
 pub mod script;
 pub mod server;
+pub mod server_process;
 pub mod tls;
 pub mod value;
 mod wire;

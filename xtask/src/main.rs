@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod layers;
+mod measure;
 mod step;
 mod workspace;
 
@@ -24,7 +25,8 @@ usage: cargo xtask <chore>
   ci [--full]            everything a change must pass; --full adds what is expensive
   layers                 the layer table and the invariants that can be read off the files
   conformance [DIR ...]  replays scenario files; without a DIR, the project's own copy
-  bench [NAME ...]       runs the benchmarks, or those named";
+  bench [NAME ...]       runs the benchmarks, or those named
+  fairness               how evenly a full pool serves 10,000 requests to three hosts";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -46,6 +48,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["layers"] => layers::run(&Workspace::load()?),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
+        ["fairness"] => measure::run(&Workspace::load()?, "fairness"),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
