@@ -29,8 +29,12 @@ const READ: usize = 64 * 1024;
 /// From here on a body is worth a block that starts on a page.
 const BULK: u64 = 16 * 1024;
 
-/// What is kept free for a head or a small body.
-const SMALL: usize = 4 * 1024;
+/// The buffer for heads and small bodies at first, of which half is kept free. Each idle
+/// connection keeps it: a service whose responses are longer gets four times that.
+const SMALL: usize = 2 * 1024;
+
+/// What is told of a head that was cut off.
+const PARTIAL: usize = 4 * 1024;
 
 /// The kernel's copy runs many times slower when source and destination are 1 to 31
 /// bytes apart modulo the page size, and the allocator puts large blocks just there: so
@@ -57,8 +61,8 @@ pub(crate) struct Link {
     shift: usize,
     /// The buffer is a block for bulk reads.
     bulk: bool,
-    /// A receive has filled the small buffer: its responses are longer than that.
-    roomy: bool,
+    /// The size of the next small buffer; more when a receive has filled one.
+    room: usize,
     requests: u64,
     created: Instant,
     /// Whoever waits for the connection; woken when its pool is closed.
@@ -93,7 +97,7 @@ impl Link {
             runtime: current_runtime(),
             shift: 0,
             bulk: false,
-            roomy: false,
+            room: SMALL,
             requests: 0,
             created: now(),
             user,
@@ -409,15 +413,16 @@ impl Link {
         let bulk = expected >= BULK && self.received.is_empty();
         if bulk {
             self.prepare_block();
-        } else if self.received.capacity() - self.received.len() < SMALL {
-            self.received
-                .reserve(if self.roomy { IDLE_BUFFER } else { 2 * SMALL });
+        } else if self.received.capacity() - self.received.len() < self.room / 2 {
+            self.received.reserve(self.room);
         }
         let room = self.received.capacity() - self.received.len();
         let mut limited = (&mut self.received).limit(READ);
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
         self.exchange.receipts += 1;
-        self.roomy |= read == room;
+        if read == room {
+            self.room = (4 * self.room).min(IDLE_BUFFER);
+        }
         if bulk && read == READ {
             self.shift = (self.shift + STEP) % PAGE;
         }
@@ -449,7 +454,7 @@ impl Link {
             None => {
                 let partial = self.received.split();
                 ExchangeError::Disconnected {
-                    partial: partial.get(..SMALL).unwrap_or(&partial).into(),
+                    partial: partial.get(..PARTIAL).unwrap_or(&partial).into(),
                 }
             }
         }
