@@ -26,7 +26,8 @@ usage: cargo xtask <chore>
   layers                 the layer table and the invariants that can be read off the files
   conformance [DIR ...]  replays scenario files; without a DIR, the project's own copy
   bench [NAME ...]       runs the benchmarks, or those named
-  fairness               how evenly a full pool serves 10,000 requests to three hosts";
+  fairness               how evenly a full pool serves 10,000 requests to three hosts
+  idle                   what each of 5,000 idle connections costs in memory";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -48,7 +49,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["layers"] => layers::run(&Workspace::load()?),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
-        ["fairness"] => measure::run(&Workspace::load()?, "fairness"),
+        [program @ ("fairness" | "idle")] => measure::run(&Workspace::load()?, program),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
