@@ -12,6 +12,7 @@ pub mod events;
 pub mod http_server;
 pub mod ports;
 pub mod program;
+pub mod random;
 pub mod replay;
 pub mod scenario;
 pub mod script;

@@ -12,6 +12,7 @@ mod retries;
 mod scripted_server;
 mod seams;
 mod secrets;
+mod servers;
 mod session;
 mod timeouts;
 mod tls;

@@ -4,7 +4,8 @@ use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use aio_client::{ClientResponse, RequestBuilder};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -80,6 +81,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         let mut scratch = vec![0; 64 * 1024];
         // A reset closes as well.
         while let Ok(1..) = self.0.read(&mut scratch).await {}
+    }
+
+    /// Receives so many bytes and forgets them.
+    pub(crate) async fn skip(&mut self, bytes: u64) {
+        let skipped = tokio::io::copy(&mut (&mut self.0).take(bytes), &mut sink()).await;
+        assert_eq!(skipped.expect("the client goes on"), bytes);
+    }
+
+    /// Ends what it says, and goes on to listen.
+    pub(crate) async fn end(&mut self) {
+        let ended = self.0.shutdown().await;
+        ended.expect("the client has not closed");
+    }
+}
+
+impl Peer {
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        let no_lingering = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+        no_lingering.expect("a socket");
+    }
+
+    /// Gives the two ends of the connection.
+    pub(crate) fn wire(&self) -> Wire {
+        let server = self.0.local_addr().expect("it is connected").port();
+        let client = self.0.peer_addr().expect("it is connected").port();
+        Wire::new(server, client)
+    }
+}
+
+/// A connection on 127.0.0.1 as the system sees it, by its ports.
+pub(crate) struct Wire {
+    server: u16,
+    client: u16,
+}
+
+impl Wire {
+    pub(crate) fn new(server: u16, client: u16) -> Self {
+        Self { server, client }
+    }
+
+    /// Waits until something has reached the client that nobody there has read.
+    pub(crate) async fn reached(&self) {
+        let reached = async {
+            while self.is_quiet() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon("the client's end of the connection", reached).await;
+    }
+
+    /// Tells whether the client's end is open, and all read that came.
+    fn is_quiet(&self) -> bool {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the system tells");
+        let end = |port| format!("0100007F:{port:04X}");
+        let quiet = format!("{} {} 01 ", end(self.client), end(self.server));
+        let line = table.lines().find_map(|line| line.split_once(&quiet));
+        // Behind the state: how much waits to be sent, and how much to be read.
+        line.is_some_and(|(_, rest)| rest.split([':', ' ']).nth(1) == Some("00000000"))
     }
 }
 
