@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aio_client::TlsConfig;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -100,16 +102,28 @@ impl Authority {
         server
     }
 
+    /// Makes a certificate for these names and addresses, and its key, both as PEM.
+    #[must_use]
+    pub fn server_pem(&self, names: &[&str]) -> (String, String) {
+        let (certificate, key) = self.signed(names);
+        (certificate.pem(), key.serialize_pem())
+    }
+
     fn certificate(
         &self,
         names: &[&str],
     ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let (certificate, key) = self.signed(names);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
+        (vec![certificate.der().clone()], key)
+    }
+
+    fn signed(&self, names: &[&str]) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let params = CertificateParams::new(names).expect("names and addresses");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
-        (vec![certificate.der().clone()], key)
+        (certificate, key)
     }
 }
 

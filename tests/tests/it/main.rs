@@ -4,6 +4,7 @@ mod cancellation;
 mod closing;
 mod errors;
 mod http_server;
+mod nginx;
 mod peer;
 mod pool;
 mod promises;
