@@ -253,7 +253,8 @@ impl RequestBuilder {
 
     /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.
     ///
-    /// Requests with the same settings, or clones of them, share connections.
+    /// Requests with the same settings, or clones of them, share connections; those that
+    /// set none have connections of their own.
     pub fn tls(self, tls: TlsConfig) -> Self {
         self.with_options(|options| options.tls = Some(tls))
     }

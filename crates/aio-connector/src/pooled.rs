@@ -355,8 +355,8 @@ impl<D: Dial> PooledConnectorBuilder<D> {
         self
     }
 
-    /// Bounds the open connections to one host, port and scheme; default none, as
-    /// `None` and 0.
+    /// Bounds the open connections to one host, port and scheme, those with TLS settings or
+    /// a server name of their own counted apart (CON-13); default none, as `None` and 0.
     pub fn limit_per_host(mut self, limit: impl Into<Option<usize>>) -> Self {
         self.limit_per_host = limit.into();
         self
@@ -389,7 +389,8 @@ impl<D: Dial> PooledConnectorBuilder<D> {
         self
     }
 
-    /// Bounds the idle connections to one host, port and scheme in the same way.
+    /// Bounds the idle connections to one peer, told apart as by `limit_per_host`, in the
+    /// same way.
     pub fn max_idle_per_host(mut self, idle: impl Into<Option<usize>>) -> Self {
         self.max_idle_per_host = idle.into();
         self

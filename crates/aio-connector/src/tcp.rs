@@ -14,7 +14,7 @@ use crate::error::{ConnectErrorKind, ConnectionError, Phase, Refusal};
 use crate::key::ConnectionKey;
 use crate::observe::ConnectEvent;
 use crate::pooled::{PooledConnector, PooledConnectorBuilder};
-use crate::tls::TlsConfig;
+use crate::tls::{Handshake, TlsConfig};
 use crate::transport::Transport;
 
 /// Makes and keeps TCP connections; aiohttp's `TCPConnector`.
@@ -121,6 +121,13 @@ impl TcpDialer {
     ) -> Result<Transport, DialError> {
         request.phase = Phase::Connect;
         tracing::debug!(host = key.host(), port = key.port(), "connecting");
+        let handshake = if key.is_tls() {
+            let tls = key.tls().unwrap_or(&self.tls);
+            let prepared = within(request, Phase::Tls, tls.prepare(key.server_name())).await?;
+            Some(prepared.map_err(DialError::Failed)?)
+        } else {
+            None
+        };
         let addresses = self.addresses(key, request).await?;
         let mut last = DialError::failed(
             ConnectErrorKind::Resolve,
@@ -128,30 +135,12 @@ impl TcpDialer {
         );
         // CON-64: where TCP or TLS fails, the next address may do.
         for address in addresses {
-            match self.attempt(address, key, request).await {
+            match attempt(address, handshake.as_ref(), request).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
         }
         Err(last)
-    }
-
-    /// Connects to one address, and agrees on TLS with who is there.
-    async fn attempt(
-        &self,
-        address: SocketAddr,
-        key: &ConnectionKey,
-        request: &mut ConnectRequest<'_>,
-    ) -> Result<Transport, DialError> {
-        let stream = within(request, Phase::Connect, connect(address)).await?;
-        let stream = stream.map_err(|error| DialError::failed(ConnectErrorKind::Refused, error))?;
-        if !key.is_tls() {
-            return Ok(stream.into());
-        }
-        let tls = key.tls().unwrap_or(&self.tls);
-        let agreeing = tls.connect(key.server_name(), stream.into());
-        let agreed = within(request, Phase::Tls, agreeing).await?;
-        agreed.map_err(DialError::Failed)
     }
 
     async fn addresses(
@@ -173,6 +162,21 @@ impl TcpDialer {
         request.observe(ConnectEvent::ResolveEnd { host });
         Ok(addresses)
     }
+}
+
+/// Connects to one address, and agrees on TLS with who is there.
+async fn attempt(
+    address: SocketAddr,
+    handshake: Option<&Handshake>,
+    request: &mut ConnectRequest<'_>,
+) -> Result<Transport, DialError> {
+    let stream = within(request, Phase::Connect, connect(address)).await?;
+    let stream = stream.map_err(|error| DialError::failed(ConnectErrorKind::Refused, error))?;
+    let Some(handshake) = handshake else {
+        return Ok(stream.into());
+    };
+    let agreed = within(request, Phase::Tls, handshake.agree(stream.into())).await?;
+    agreed.map_err(DialError::Failed)
 }
 
 fn literal(ip: IpAddr, port: u16, zone: Option<&str>) -> Result<SocketAddr, DialError> {

@@ -1,6 +1,8 @@
 //! The byte stream under a connection.
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::io::Write;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -64,6 +66,21 @@ impl Transport {
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
                 }
             }
+        }
+    }
+
+    /// Writes what can be written without waiting.
+    ///
+    /// Asks the socket itself: the task may have spent its share of the runtime's budget.
+    #[cfg(feature = "tls")]
+    pub(crate) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Stream::Tcp(stream) = &self.0 {
+            return (&*SockRef::from(stream)).write(bytes);
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(self).poll_write(&mut cx, bytes) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 

@@ -527,3 +527,16 @@ async fn closing_tells_the_server() {
     let read = soon("the end", end).await;
     assert_eq!(read.expect("the client says that it leaves"), 0);
 }
+
+#[tokio::test]
+async fn a_name_that_is_none_is_found_before_anyone_is_dialled() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let url = format!("https://{}/", listener.local_addr().expect("it is bound"));
+    let request = session(Authority::new().client()).get(url);
+    let error = request.server_hostname("not a name").send().await;
+    let error = error.expect_err("no server has that name");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorSSLError", "{error}");
+    let dialled = listener.accept().expect_err("nobody was dialled");
+    assert_eq!(dialled.kind(), std::io::ErrorKind::WouldBlock);
+}

@@ -1,6 +1,6 @@
 //! What a server sends over TLS while its connection is idle.
 
-use aio_client::ClientSession;
+use aio_client::{ClientSession, TcpConnector};
 use aio_tests::tls::Authority;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::version::TLS13;
@@ -221,4 +221,55 @@ async fn tickets_without_end_keep_nobody() {
         records.send(ContentType::Handshake, &message).await;
     }
     check_replaced(&listener, &session).await;
+}
+
+#[tokio::test]
+async fn closing_tells_every_server() {
+    // More than a task may do in one go.
+    const CONNECTIONS: usize = 300;
+    let authority = Authority::new();
+    let tls = authority.server_with(&["127.0.0.1"], rustls::ALL_VERSIONS);
+    let listener = TlsListener::new(tls).await;
+    let builder = TcpConnector::builder().limit(None).tls(authority.client());
+    let connector = builder.build().expect("valid");
+    let session = ClientSession::builder().connector(connector).build();
+    let session = session.expect("valid");
+    let (mut requests, mut peers) = (Vec::new(), Vec::new());
+    for _ in 0..CONNECTIONS {
+        let (session, url) = (session.clone(), listener.url());
+        requests.push(tokio::spawn(async move { text(&session, url).await }));
+        peers.push(listener.accept().await);
+    }
+    for peer in &mut peers {
+        peer.head().await;
+        peer.send(ok("fine")).await;
+    }
+    for request in requests {
+        request.await.expect("no panic").expect("a body");
+    }
+    session.close().await;
+    for mut peer in peers {
+        let end = soon("the end", peer.0.read_to_end(&mut Vec::new())).await;
+        end.expect("a goodbye");
+    }
+}
+
+#[tokio::test]
+async fn closing_tells_a_server_that_has_changed_its_keys() {
+    let authority = Authority::new();
+    let listener = TlsListener::new(authority.server_with(&["127.0.0.1"], &[&TLS13])).await;
+    let session = session(authority.client());
+    let request = {
+        let (session, url) = (session.clone(), listener.url());
+        tokio::spawn(async move { text(&session, url).await })
+    };
+    let mut peer = listener.accept().await;
+    peer.head().await;
+    let changed = peer.0.get_mut().1.refresh_traffic_keys();
+    changed.expect("the handshake is over");
+    peer.send(ok("fine")).await;
+    request.await.expect("no panic").expect("a body");
+    session.close().await;
+    let end = soon("the end", peer.0.read_to_end(&mut Vec::new())).await;
+    end.expect("a goodbye");
 }

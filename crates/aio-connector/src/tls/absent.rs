@@ -19,12 +19,21 @@ impl TlsConfig {
         Self(())
     }
 
-    pub(crate) async fn connect(&self, _: &str, _: Transport) -> Result<Transport, Refusal> {
+    pub(crate) async fn prepare(&self, _: &str) -> Result<Handshake, Refusal> {
         let error = io::Error::new(
             io::ErrorKind::Unsupported,
             "TLS is not built in: no feature `tls`",
         );
         Err((ConnectErrorKind::Tls, Arc::new(error)))
+    }
+}
+
+/// A handshake, of which there is none.
+pub(crate) enum Handshake {}
+
+impl Handshake {
+    pub(crate) async fn agree(&self, _: Transport) -> Result<Transport, Refusal> {
+        match *self {}
     }
 }
 
@@ -75,10 +84,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_says_what_is_missing() {
-        let (near, _far) = tokio::io::duplex(1);
-        let tls = TlsConfig::of_connector();
-        let connected = tls.connect("a.test", Transport::over(near)).await;
-        let (kind, source) = connected.map(drop).expect_err("there is no TLS");
+        let prepared = TlsConfig::of_connector().prepare("a.test").await;
+        let (kind, source) = prepared.map(drop).expect_err("there is no TLS");
         assert_eq!(kind, ConnectErrorKind::Tls);
         assert_eq!(source.to_string(), "TLS is not built in: no feature `tls`");
     }

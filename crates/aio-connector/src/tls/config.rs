@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::OnceCell;
 
-use super::errors::TlsConfigError;
+use super::errors::{self, TlsConfigError};
+use crate::error::Refusal;
 
 /// How TLS is spoken; what aiohttp takes as `ssl`.
 ///
@@ -37,7 +40,7 @@ pub(super) struct Shared {
     /// Whom to trust, if not those the system trusts.
     pub(super) roots: Option<Arc<RootCertStore>>,
     /// Made when it is first needed: reading the system's roots takes a while.
-    pub(super) client: Mutex<Option<Arc<ClientConfig>>>,
+    pub(super) client: OnceCell<Arc<ClientConfig>>,
 }
 
 impl TlsConfig {
@@ -58,32 +61,41 @@ impl TlsConfig {
     }
 
     fn trusting(roots: Option<Arc<RootCertStore>>) -> Self {
-        let client = Mutex::default();
+        let client = OnceCell::new();
         Self {
             shared: Arc::new(Shared { roots, client }),
         }
     }
 
-    pub(super) fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
-        // Whoever comes meanwhile waits, so that the roots are read once.
+    /// Gives what rustls needs; whoever comes while it is made waits, so that the system's
+    /// roots are read once.
+    pub(super) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
         let Shared { roots, client } = &*self.shared;
-        let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*client {
-            return Ok(Arc::clone(client));
-        }
-        // The provider is given, never that of the process: others may have set another.
-        let provider: Arc<CryptoProvider> = ring::default_provider().into();
-        let versions =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let trusting = match roots {
-            Some(roots) => versions.with_root_certificates(Arc::clone(roots)),
-            None => versions.with_platform_verifier()?,
+        let make = async || match roots {
+            Some(roots) => client_config(Some(roots)).map_err(errors::of_tls),
+            // Files are read, which no timeout of ours could interrupt.
+            None => tokio::task::spawn_blocking(|| client_config(None))
+                .await
+                .map_err(|error| errors::before_tls(io::Error::from(error)))?
+                .map_err(errors::of_tls),
         };
-        let mut made = trusting.with_no_client_auth();
-        // CON-71.
-        made.alpn_protocols = vec![HTTP11.to_vec()];
-        Ok(Arc::clone(client.insert(Arc::new(made))))
+        client.get_or_try_init(make).await.map(Arc::clone)
     }
+}
+
+fn client_config(roots: Option<&Arc<RootCertStore>>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    // The provider is given, never that of the process: others may have set another.
+    let provider: Arc<CryptoProvider> = ring::default_provider().into();
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let trusting = match roots {
+        Some(roots) => versions.with_root_certificates(Arc::clone(roots)),
+        None => versions.with_platform_verifier()?,
+    };
+    let mut made = trusting.with_no_client_auth();
+    // CON-71.
+    made.alpn_protocols = vec![HTTP11.to_vec()];
+    Ok(Arc::new(made))
 }
 
 impl Default for TlsConfig {

@@ -1,8 +1,9 @@
 //! Settings made with rustls itself.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustls::ClientConfig;
+use tokio::sync::OnceCell;
 
 use super::config::{HTTP11, Shared, TlsConfig};
 
@@ -22,7 +23,7 @@ impl TlsConfig {
         config.alpn_protocols.retain(|protocol| protocol == HTTP11);
         let shared = Shared {
             roots: None,
-            client: Mutex::new(Some(Arc::new(config))),
+            client: OnceCell::new_with(Some(Arc::new(config))),
         };
         Self {
             shared: Arc::new(shared),

@@ -7,7 +7,7 @@ mod from_rustls;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,15 +25,25 @@ impl TlsConfig {
         Self::new()
     }
 
-    /// Agrees with the peer of `stream`, which must be `server`, on TLS.
-    pub(crate) async fn connect(
-        &self,
-        server: &str,
-        stream: Transport,
-    ) -> Result<Transport, Refusal> {
-        let client = self.client().map_err(errors::of_tls)?;
+    /// Prepares for handshakes with a `server`: what is wrong with the settings or the name
+    /// shows before anyone is dialled.
+    pub(crate) async fn prepare(&self, server: &str) -> Result<Handshake, Refusal> {
         let server = ServerName::try_from(server.to_owned()).map_err(errors::before_tls)?;
-        let connecting = TlsConnector::from(client).connect(server, stream);
+        let connector = TlsConnector::from(self.client().await?);
+        Ok(Handshake { connector, server })
+    }
+}
+
+/// A handshake to be made, with each address of a server if need be.
+pub(crate) struct Handshake {
+    connector: TlsConnector,
+    server: ServerName<'static>,
+}
+
+impl Handshake {
+    /// Agrees with the peer of `stream`, which must be the server, on TLS.
+    pub(crate) async fn agree(&self, stream: Transport) -> Result<Transport, Refusal> {
+        let connecting = self.connector.connect(self.server.clone(), stream);
         let stream = connecting.await.map_err(errors::refusal)?;
         Ok(Transport::from(TlsTransport { stream }))
     }
@@ -86,7 +96,7 @@ impl Drop for TlsTransport {
     fn drop(&mut self) {
         let (lower, session) = self.stream.get_mut();
         session.send_close_notify();
-        _ = session.write_tls(&mut Now(lower));
+        while session.wants_write() && matches!(session.write_tls(&mut Now(lower)), Ok(1..)) {}
     }
 }
 
@@ -101,11 +111,7 @@ impl Read for Now<'_> {
 
 impl Write for Now<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(Waker::noop());
-        match Pin::new(&mut *self.0).poll_write(&mut cx, bytes) {
-            Poll::Ready(written) => written,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        self.0.write_now(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -128,7 +134,12 @@ impl AsyncRead for TlsTransport {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        // An alert or a change of keys that reading led to: nobody else sends it.
+        if self.stream.get_ref().1.wants_write() {
+            _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+        read
     }
 }
 
