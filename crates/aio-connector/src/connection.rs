@@ -146,19 +146,20 @@ impl Connection {
         if self.force_close {
             return;
         }
-        let reusable = if self.used {
-            self.link.is_reusable()
-        } else {
-            self.link.is_quiet()
-        };
-        if reusable {
+        if !self.used {
+            if self.link.is_quiet() {
+                self.slot.give_back_unused(self.link);
+            }
+        } else if self.link.is_reusable() {
             self.link.rest();
             let hint = self
                 .link
                 .message()
                 .and_then(|message| message.keep_alive_timeout);
             // The server closes at the last instant, and so would a request then go out.
-            let hint = hint.map(|seconds| Duration::from_millis(u64::from(seconds) * 1000 - 500));
+            let hint = hint.map(|seconds| {
+                Duration::from_millis((u64::from(seconds) * 1000).saturating_sub(500))
+            });
             self.slot.give_back(self.link, hint);
         }
     }

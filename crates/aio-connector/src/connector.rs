@@ -13,7 +13,7 @@ use crate::dns::BoxFuture;
 use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
 use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
-use crate::stats::Stats;
+use crate::stats::{KeyStats, Stats};
 use crate::timer::{SharedTimer, now};
 use crate::tls::TlsConfig;
 use crate::transport::Transport;
@@ -56,6 +56,12 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Counts its connections now.
     fn stats(&self) -> Stats;
+
+    /// Counts the connections to each peer that has one or is waited for; by default
+    /// tells of none.
+    fn stats_by_key(&self) -> Vec<(ConnectionKey, KeyStats)> {
+        Vec::new()
+    }
 }
 
 impl<C: Connector + ?Sized> Connector for Arc<C> {
@@ -88,6 +94,10 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 
     fn stats(&self) -> Stats {
         (**self).stats()
+    }
+
+    fn stats_by_key(&self) -> Vec<(ConnectionKey, KeyStats)> {
+        (**self).stats_by_key()
     }
 }
 

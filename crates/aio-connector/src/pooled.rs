@@ -24,7 +24,9 @@ use crate::timer::now;
 /// `BaseConnector`.
 ///
 /// A handle: clones share the same connections, and with the last of them all are closed,
-/// those in use too.
+/// those in use too. One task, in the runtime of whoever came first, closes what is idle
+/// for too long; that runtime must have its timer enabled and be driven. A connection
+/// serves the runtime it was made in: found by another it is closed, as a stale one.
 ///
 /// ```
 /// use aio_connector::{
@@ -188,7 +190,8 @@ impl<D: Dial> PooledConnector<D> {
     }
 
     /// Opens connections to the origin of `url` until `n` are open, as far as the limits
-    /// allow, and keeps them for requests to come; returns how many it opened.
+    /// allow, and keeps them for requests to come, as long as any idle connection; returns
+    /// how many it opened.
     ///
     /// One attempt to one address may take 30 s.
     ///
@@ -205,8 +208,13 @@ impl<D: Dial> PooledConnector<D> {
     /// ```
     ///
     /// # Errors
-    /// The first one of a connection that could not be made; the others are kept.
+    /// The first one of a connection that could not be made; the others are kept. Or if
+    /// the connector is closed.
     pub async fn warm_up(&self, url: &RequestUrl, n: usize) -> Result<usize, ConnectionError> {
+        if self.is_closed() {
+            let attempt = Box::new(ConnectRequest::new(url).attempt());
+            return Err(ConnectionError::Closed { attempt });
+        }
         let reserve = || self.shared.pool.reserve(&Target::from(url), n);
         let dial = |slot| {
             Box::pin(async move {
@@ -240,7 +248,8 @@ impl<D: Dial> PooledConnector<D> {
     }
 
     /// Closes idle connections, sends those who wait away with an error, and fails what
-    /// is under way on connections in use. Calling it again does nothing.
+    /// is under way on connections in use: those are closed when their users notice, who
+    /// are woken for it. Calling it again does nothing.
     pub fn close(&self) {
         self.shared.pool.close();
     }
@@ -329,6 +338,10 @@ impl<D: Dial> Connector for PooledConnector<D> {
     fn stats(&self) -> Stats {
         Self::stats(self)
     }
+
+    fn stats_by_key(&self) -> Vec<(ConnectionKey, KeyStats)> {
+        Self::stats_by_key(self)
+    }
 }
 
 impl<D> Clone for PooledConnector<D> {
@@ -349,7 +362,8 @@ impl<D: Dial> fmt::Debug for PooledConnector<D> {
 
 impl<D: Dial> PooledConnectorBuilder<D> {
     /// Bounds the open connections, idle ones counted in; default 100, `None` and 0 mean
-    /// no bound.
+    /// no bound. Between two threads the next may be dialled in the instant in which the
+    /// one before is being closed.
     pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
         self.limit = limit.into();
         self

@@ -1,16 +1,18 @@
 //! The byte stream under a connection.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 #[cfg(feature = "tls")]
 use std::io::Write;
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 
 use crate::tls::TlsTransport;
 
@@ -60,8 +62,7 @@ impl Transport {
             Stream::Tls(stream) => stream.read_now(buffer),
             Stream::Boxed(stream) => {
                 let mut buffer = ReadBuf::new(buffer);
-                let mut cx = Context::from_waker(Waker::noop());
-                match Pin::new(stream).poll_read(&mut cx, &mut buffer) {
+                match now(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buffer)) {
                     Poll::Ready(read) => read.map(|()| buffer.filled().len()),
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
                 }
@@ -77,8 +78,7 @@ impl Transport {
         if let Stream::Tcp(stream) = &self.0 {
             return (&*SockRef::from(stream)).write(bytes);
         }
-        let mut cx = Context::from_waker(Waker::noop());
-        match Pin::new(self).poll_write(&mut cx, bytes) {
+        match now(|cx| Pin::new(&mut *self).poll_write(cx, bytes)) {
             Poll::Ready(written) => written,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
@@ -112,6 +112,12 @@ impl Transport {
             Stream::Boxed(_) => None,
         }
     }
+}
+
+/// Polls without waiting, whatever the task may still do of the runtime's budget.
+fn now<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let mut cx = Context::from_waker(Waker::noop());
+    pin!(unconstrained(poll_fn(poll))).poll(&mut cx)
 }
 
 impl AsyncRead for Transport {

@@ -155,7 +155,8 @@ impl ClientSession {
     }
 
     /// Closes the session to new requests, and its connector if it owns it; requests
-    /// under way have until `limit` to come to their end, then they fail.
+    /// that have a connection have until `limit` to come to their end, then they fail;
+    /// those that wait for one fail at once.
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) {

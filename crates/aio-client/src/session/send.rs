@@ -293,7 +293,10 @@ async fn once(
     let mut connection = connect(request, context).await?;
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
-    head::write(buffer, request, body, plan, key, force_close).map_err(UsageError::from)?;
+    if let Err(error) = head::write(buffer, request, body, plan, key, force_close) {
+        connection.release();
+        return Err(UsageError::from(error).into());
+    }
     let mut exchanged = Exchanged::of(&request.method);
     exchanged.read_until_eof = request.options.read_until_eof;
     let options = ExchangeOptions {

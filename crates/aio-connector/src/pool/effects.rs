@@ -9,8 +9,8 @@ use super::idle::Keep;
 /// What one who wants a connection gets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Take<C> {
-    /// An idle connection.
-    Reuse(C),
+    /// An idle connection, and for how long it may be kept should nobody use it.
+    Reuse(C, Keep),
     /// The slot for a new one.
     Dial,
     /// A place in the queue; see `Slots::collect`.

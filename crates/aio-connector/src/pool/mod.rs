@@ -22,6 +22,7 @@ use indexmap::Equivalent;
 pub use self::bounds::ReuseOrder;
 pub(crate) use self::bounds::{Bounds, Served, limit_or_unlimited};
 use self::effects::{Effects, Grant, Take};
+use self::idle::Keep;
 use self::reaper::Reaper;
 use self::slots::Slots;
 pub(crate) use self::user::User;
@@ -90,11 +91,12 @@ where
     phase: SlotPhase,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum SlotPhase {
     /// Its connection is being made.
     Dialling,
-    Serving,
+    /// Its connection is in use; how long it might have been idle, if it was.
+    Serving(Option<Keep>),
     /// It went back together with its connection.
     Returned,
 }
@@ -144,7 +146,7 @@ where
 
     /// Notes that its connection is made.
     pub(crate) fn dialled(&mut self) {
-        self.phase = SlotPhase::Serving;
+        self.phase = SlotPhase::Serving(None);
         self.pool.with_slots(|slots, _| slots.dialled(self.origin));
     }
 
@@ -168,11 +170,31 @@ where
         }
     }
 
+    /// Gives a connection back that nobody has used, as it came.
+    pub(crate) fn give_back_unused(mut self, connection: C) {
+        let SlotPhase::Serving(Some(keep)) = self.phase else {
+            return self.give_back(connection, None);
+        };
+        self.phase = SlotPhase::Returned;
+        self.pool.with_slots(|slots, effects| {
+            slots.give_back_unused(self.origin, connection, keep, now(), effects);
+        });
+    }
+
+    /// Has another connection made in place of one that was found dead: whoever waits was
+    /// not here before.
+    fn redial(mut self, dead: C) -> Self {
+        drop(dead);
+        self.phase = SlotPhase::Dialling;
+        self.pool.with_slots(|slots, _| slots.redial(self.origin));
+        self
+    }
+
     /// Closes a connection that the pool does not keep.
     fn give_up(mut self, connection: C, eviction: Eviction) {
-        self.phase = SlotPhase::Returned;
         // The socket first: the slot stands for it.
         drop(connection);
+        self.phase = SlotPhase::Returned;
         self.pool
             .with_slots(|slots, effects| slots.give_up(self.origin, eviction, effects));
     }
@@ -211,9 +233,9 @@ where
     /// Gets an idle connection that is open and silent, if nobody need wait for it.
     pub(crate) fn at_hand(self: &Arc<Self>, wanted: &impl Wanted<K>) -> Option<(Slot<K, C>, C)> {
         loop {
-            let (key, origin, mut connection) =
+            let (key, origin, mut connection, keep) =
                 self.with_slots(|slots, effects| slots.take_idle(wanted, now(), effects))?;
-            let slot = Slot::new(self, key, origin, SlotPhase::Serving);
+            let slot = Slot::new(self, key, origin, SlotPhase::Serving(Some(keep)));
             if connection.is_quiet() {
                 return Some((slot, connection));
             }
@@ -317,7 +339,8 @@ where
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots<K, C>> {
-        // Nothing that can panic runs under the lock but the allocator.
+        // Of what runs under the lock only the allocator and foreign wakers' clones can
+        // panic, and neither between two changes that belong together.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -375,14 +398,13 @@ where
         Poll::Ready(match grant {
             Grant::Closed => Acquired::Closed,
             Grant::Dial => Acquired::Dial(slot(SlotPhase::Dialling)),
-            Grant::Reuse(mut connection, _) => {
+            Grant::Reuse(mut connection, keep) => {
+                let slot = slot(SlotPhase::Serving(Some(keep)));
                 if connection.is_quiet() {
-                    return Poll::Ready(Acquired::Reuse(slot(SlotPhase::Serving), connection));
+                    Acquired::Reuse(slot, connection)
+                } else {
+                    Acquired::Dial(slot.redial(connection))
                 }
-                // It leaves its slot to us: nobody overtakes.
-                drop(connection);
-                pool.with_slots(|slots, _| slots.redial(ticket.origin));
-                Acquired::Dial(slot(SlotPhase::Dialling))
             }
         })
     }
@@ -401,35 +423,34 @@ where
             return self.collect(cx);
         }
         let (pool, wanted) = (self.pool, &self.wanted);
-        loop {
-            let (key, origin, take) = pool.with_slots(|slots, effects| {
-                let at = slots.origin(wanted, || wanted.to_key());
-                let key = slots.key(at);
-                (key, at, slots.take(at, now(), cx.waker(), effects))
-            });
-            match take {
-                Take::Closed => return Poll::Ready(Acquired::Closed),
-                Take::Dial => {
-                    let slot = Slot::new(pool, key, origin, SlotPhase::Dialling);
-                    return Poll::Ready(Acquired::Dial(slot));
-                }
-                Take::Wait(number) => {
-                    self.ticket = Some(Ticket {
-                        key,
-                        origin,
-                        number,
-                    });
-                    return Poll::Pending;
-                }
-                Take::Reuse(mut connection) => {
-                    let slot = Slot::new(pool, key, origin, SlotPhase::Serving);
-                    if connection.is_quiet() {
-                        return Poll::Ready(Acquired::Reuse(slot, connection));
-                    }
+        let (key, origin, take) = pool.with_slots(|slots, effects| {
+            let at = slots.origin(wanted, || wanted.to_key());
+            let key = slots.key(at);
+            (key, at, slots.take(at, now(), cx.waker(), effects))
+        });
+        Poll::Ready(match take {
+            Take::Closed => Acquired::Closed,
+            Take::Dial => Acquired::Dial(Slot::new(pool, key, origin, SlotPhase::Dialling)),
+            Take::Wait(number) => {
+                self.ticket = Some(Ticket {
+                    key,
+                    origin,
+                    number,
+                });
+                return Poll::Pending;
+            }
+            Take::Reuse(mut connection, keep) => {
+                let slot = Slot::new(pool, key, origin, SlotPhase::Serving(Some(keep)));
+                if connection.is_quiet() {
+                    Acquired::Reuse(slot, connection)
+                } else if let Some((other, alive)) = pool.at_hand(wanted) {
                     slot.give_up(connection, Eviction::Stale);
+                    Acquired::Reuse(other, alive)
+                } else {
+                    Acquired::Dial(slot.redial(connection))
                 }
             }
-        }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one task of a pool: it closes connections that were idle for too long.
 
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -13,8 +13,16 @@ use crate::timer::now;
 /// The task, started with the first connection that will be idle for too long.
 #[derive(Debug, Default)]
 pub(super) struct Reaper {
-    task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Task>,
     earlier: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+enum Task {
+    #[default]
+    None,
+    Starting,
+    Running(AbortHandle),
 }
 
 impl Reaper {
@@ -24,27 +32,37 @@ impl Reaper {
         K: Hash + Eq + Clone + Send + 'static,
         C: Kept,
     {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if task.is_some() {
-            self.earlier.notify_one();
-        } else if let Ok(runtime) = Handle::try_current() {
-            let end = End(Arc::downgrade(pool));
-            let reaping = runtime.spawn(reap(end, Arc::clone(&self.earlier)));
-            *task = Some(reaping.abort_handle());
-        } else {
+        let mut task = self.task();
+        if !matches!(*task, Task::None) {
+            return self.earlier.notify_one();
+        }
+        let Ok(runtime) = Handle::try_current() else {
             drop(task);
             // Until someone comes from inside a runtime, a check-out sees to it.
-            pool.reaper_ended();
+            return pool.reaper_ended();
+        };
+        *task = Task::Starting;
+        drop(task);
+        // A runtime that is shutting down drops the task at once, and that ends it here.
+        let end = End(Arc::downgrade(pool));
+        let started = runtime.spawn(reap(end, Arc::clone(&self.earlier)));
+        let mut task = self.task();
+        if matches!(*task, Task::Starting) {
+            *task = Task::Running(started.abort_handle());
+        } else {
+            started.abort();
         }
     }
 
     pub(super) fn end(&self) {
-        let task = self
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        task.into_iter().for_each(|task| task.abort());
+        let task = std::mem::take(&mut *self.task());
+        if let Task::Running(task) = task {
+            task.abort();
+        }
+    }
+
+    fn task(&self) -> MutexGuard<'_, Task> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -138,8 +138,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             return Take::Closed;
         }
         if self.origin_at(at).waiters.is_empty() {
-            if let Some(connection) = self.reuse(at, now, effects) {
-                return Take::Reuse(connection);
+            if let Some((connection, keep)) = self.reuse(at, now, effects) {
+                return Take::Reuse(connection, keep);
             }
             if self.origin_at(at).open < self.bounds.per_host {
                 if self.stats.open >= self.bounds.limit
@@ -175,16 +175,16 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         key: &Q,
         now: Instant,
         effects: &mut Effects<C>,
-    ) -> Option<(K, usize, C)>
+    ) -> Option<(K, usize, C, Keep)>
     where
         Q: Hash + Equivalent<K>,
     {
         let at = *self.numbers.get(key)?;
-        let Some(connection) = self.reuse(at, now, effects) else {
+        let Some((connection, keep)) = self.reuse(at, now, effects) else {
             self.forget_unused(at);
             return None;
         };
-        Some((self.origin_at(at).key.clone(), at, connection))
+        Some((self.key(at), at, connection, keep))
     }
 
     /// Occupies the slot for another connection of an origin if one is free that nobody
@@ -292,6 +292,19 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         } else {
             self.rest(at, connection, keep, now, effects);
         }
+    }
+
+    /// Takes back a connection that was taken and not used.
+    pub(crate) fn give_back_unused(
+        &mut self,
+        at: usize,
+        connection: C,
+        keep: Keep,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        self.stats.reused -= 1;
+        self.give_back(at, connection, keep, now, effects);
     }
 
     /// Frees the slot of a connection that the pool itself closes.
@@ -412,7 +425,7 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
     }
 
     /// Takes an idle connection of an origin that has not been so for too long.
-    fn reuse(&mut self, at: usize, now: Instant, effects: &mut Effects<C>) -> Option<C> {
+    fn reuse(&mut self, at: usize, now: Instant, effects: &mut Effects<C>) -> Option<(C, Keep)> {
         loop {
             let order = self.bounds.order;
             let idle = &mut self.origin_at(at).idle;
@@ -423,7 +436,7 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             let found = self.idles.remove(number?)?;
             if found.keep.until.is_none_or(|until| now <= until) {
                 self.stats.reused += 1;
-                return Some(found.connection);
+                return Some((found.connection, found.keep));
             }
             effects.dropped.push(found.connection);
             self.stats.count(found.keep.then);
@@ -455,6 +468,10 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         now: Instant,
         effects: &mut Effects<C>,
     ) {
+        if keep.until.is_some_and(|until| until <= now) {
+            effects.dropped.push(connection);
+            return self.give_up(at, keep.then, effects);
+        }
         let number = self.idles.push(Idle {
             connection,
             origin: at,
@@ -464,7 +481,7 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         if let Some(until) = keep.until
             && self.reap_at.is_none_or(|reap_at| until < reap_at)
         {
-            self.reap_at = Some(until.max(now));
+            self.reap_at = Some(until);
             effects.reap = true;
         }
         let first = self.origin_at(at).idle.front().copied();

@@ -47,21 +47,26 @@ impl Pool {
         self.slots.origin(&key, || key)
     }
 
-    fn take(&mut self, key: &'static str) -> Take<u32> {
+    fn take(&mut self, key: &'static str) -> Took {
         let at = self.at(key);
-        self.slots
-            .take(at, self.now, Waker::noop(), &mut self.effects)
+        let waker = Waker::noop();
+        match self.slots.take(at, self.now, waker, &mut self.effects) {
+            Take::Reuse(connection, _) => Took::Reuse(connection),
+            Take::Dial => Took::Dial,
+            Take::Wait(ticket) => Took::Wait(ticket),
+            Take::Closed => Took::Closed,
+        }
     }
 
     fn wait(&mut self, key: &'static str) -> usize {
         match self.take(key) {
-            Take::Wait(ticket) => ticket,
+            Took::Wait(ticket) => ticket,
             other => panic!("should wait: {other:?}"),
         }
     }
 
     fn dial(&mut self, key: &'static str) {
-        assert_eq!(self.take(key), Take::Dial, "{key}");
+        assert_eq!(self.take(key), Took::Dial, "{key}");
         let at = self.at(key);
         self.slots.dialled(at);
     }
@@ -104,6 +109,15 @@ impl Pool {
     }
 }
 
+/// What a request got, whatever its connection's time.
+#[derive(Debug, PartialEq, Eq)]
+enum Took {
+    Reuse(u32),
+    Dial,
+    Wait(usize),
+    Closed,
+}
+
 fn until(until: Instant) -> Keep {
     Keep {
         until: Some(until),
@@ -116,7 +130,7 @@ fn the_oldest_released_connection_is_reused_first() {
     let mut pool = Pool::new(9, 9);
     (0..3).for_each(|_| pool.dial("a"));
     (0..3).for_each(|connection| pool.give_back("a", connection));
-    assert_eq!(pool.take("a"), Take::Reuse(0));
+    assert_eq!(pool.take("a"), Took::Reuse(0));
     pool.dial("b");
     assert_eq!(pool.counts(), (4, 2, 0, 0));
     assert_eq!(
@@ -133,8 +147,8 @@ fn the_newest_is_reused_first_where_asked_for() {
     });
     (0..3).for_each(|_| pool.dial("a"));
     (0..3).for_each(|connection| pool.give_back("a", connection));
-    assert_eq!(pool.take("a"), Take::Reuse(2));
-    assert_eq!(pool.take("a"), Take::Reuse(1));
+    assert_eq!(pool.take("a"), Took::Reuse(2));
+    assert_eq!(pool.take("a"), Took::Reuse(1));
 }
 
 #[test]
@@ -143,7 +157,7 @@ fn an_expired_connection_is_dropped_and_its_slot_dialled() {
     pool.dial("a");
     pool.give_back("a", 1);
     pool.now += 15 * SECOND;
-    assert_eq!(pool.take("a"), Take::Reuse(1));
+    assert_eq!(pool.take("a"), Took::Reuse(1));
     pool.give_back("a", 1);
     pool.now += 15 * SECOND + MILLISECOND;
     pool.dial("a");
@@ -338,7 +352,7 @@ fn closing_sends_waiters_away_and_keeps_nothing() {
     let a = pool.wait("a");
     pool.slots.close(&mut pool.effects);
     assert_eq!(pool.collect(a), Some(Grant::Closed));
-    assert_eq!(pool.take("a"), Take::Closed);
+    assert_eq!(pool.take("a"), Took::Closed);
     assert!(!pool.slots.is_empty(Waker::noop()));
     pool.give_back("a", 1);
     pool.vacate("c");
@@ -390,9 +404,9 @@ impl Plain {
         self.dropped.extend(open.idle.map(|idle| idle.0));
     }
 
-    fn take(&mut self, id: usize, origin: usize, now: Instant) -> Take<u32> {
+    fn take(&mut self, id: usize, origin: usize, now: Instant) -> Took {
         if self.closed {
-            return Take::Closed;
+            return Took::Closed;
         }
         if !self.queue.iter().any(|waiter| waiter.origin == origin) {
             loop {
@@ -406,7 +420,7 @@ impl Plain {
                 match self.open[place].idle {
                     Some((connection, until)) if now <= until => {
                         self.open[place].idle = None;
-                        return Take::Reuse(connection);
+                        return Took::Reuse(connection);
                     }
                     _ => self.close_idle(place),
                 }
@@ -419,7 +433,7 @@ impl Plain {
                 }
                 if self.open.len() < self.limit {
                     self.open.push(Open { origin, idle: None });
-                    return Take::Dial;
+                    return Took::Dial;
                 }
             }
         }
@@ -428,7 +442,7 @@ impl Plain {
             origin,
             since: now,
         });
-        Take::Wait(id)
+        Took::Wait(id)
     }
 
     fn remove_used(&mut self, origin: usize) {
@@ -437,7 +451,13 @@ impl Plain {
         self.open.remove(place);
     }
 
-    fn give_back(&mut self, origin: usize, connection: u32, until: Instant) -> Handed {
+    fn give_back(
+        &mut self,
+        origin: usize,
+        connection: u32,
+        until: Instant,
+        now: Instant,
+    ) -> Handed {
         let own = self.queue.iter().position(|waiter| waiter.origin == origin);
         let other = self.queue.iter().find(|waiter| {
             waiter.origin != origin
@@ -455,6 +475,10 @@ impl Plain {
         }
         if let Some(own) = own {
             return vec![(self.queue.remove(own).id, Some((connection, until)))];
+        }
+        if until <= now {
+            self.dropped.push(connection);
+            return self.vacate(origin);
         }
         self.remove_used(origin);
         self.open.push(Open {
@@ -572,11 +596,11 @@ impl Pair {
                 self.asked += 1;
                 let want = self.plain.take(id, origin, self.pool.now);
                 match (self.pool.take(NAMES[origin]), want) {
-                    (Take::Dial, Take::Dial) => self.make(origin),
-                    (Take::Wait(ticket), Take::Wait(_)) => {
+                    (Took::Dial, Took::Dial) => self.make(origin),
+                    (Took::Wait(ticket), Took::Wait(_)) => {
                         self.waiting.push((id, ticket, origin));
                     }
-                    (Take::Reuse(got), Take::Reuse(want)) => {
+                    (Took::Reuse(got), Took::Reuse(want)) => {
                         assert_eq!(got, want);
                         self.used.push((origin, got));
                     }
@@ -586,8 +610,8 @@ impl Pair {
             Event::TakeIdle(origin) => {
                 let (now, effects) = (self.pool.now, &mut self.pool.effects);
                 let got = self.pool.slots.take_idle(&NAMES[origin], now, effects);
-                if let Some((_, _, got)) = got {
-                    assert_eq!(self.plain.take(0, origin, now), Take::Reuse(got));
+                if let Some((_, _, got, _)) = got {
+                    assert_eq!(self.plain.take(0, origin, now), Took::Reuse(got));
                     self.used.push((origin, got));
                 } else {
                     // What was too old is gone on both sides.
@@ -621,7 +645,7 @@ impl Pair {
                     u32::try_from(keep).expect("small") * MILLISECOND,
                     self.pool.now,
                 );
-                let handed = self.plain.give_back(origin, connection, now + keep);
+                let handed = self.plain.give_back(origin, connection, now + keep, now);
                 self.handed.extend(handed);
                 self.pool.give_back_for(NAMES[origin], connection, keep);
             }
@@ -655,7 +679,7 @@ impl Pair {
                 if let Some(place) = self.handed.iter().position(|handed| handed.0 == id) {
                     let next = match self.handed.remove(place).1 {
                         Some((connection, until)) => {
-                            self.plain.give_back(origin, connection, until)
+                            self.plain.give_back(origin, connection, until, now)
                         }
                         None => self.plain.vacate(origin),
                     };
