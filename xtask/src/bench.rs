@@ -9,7 +9,7 @@ pub(crate) const MANIFEST: &str = "tests/bench/Cargo.toml";
 
 /// Runs the benchmarks of these `names`, or all.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
-    let line = format!("run --release --manifest-path {MANIFEST} --");
+    let line = format!("run --release --manifest-path {MANIFEST} --features rivals --");
     let step = names
         .iter()
         .fold(Step::cargo(&line), |step, name| step.arg(name));

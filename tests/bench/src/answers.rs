@@ -11,6 +11,9 @@ pub(crate) const SMALL: &str = "Hello, World!";
 /// Body length of the `headers` row.
 pub(crate) const KILOBYTE: usize = 1024;
 
+/// Body length of the `body` row.
+pub(crate) const BODY: usize = 4 * 1024;
+
 /// Decoded body length of the `gzip` row.
 pub(crate) const JSON: usize = 64 * 1024;
 
@@ -35,6 +38,10 @@ pub(crate) fn small() -> Vec<u8> {
 
 pub(crate) fn ten_headers() -> Vec<u8> {
     answer(TEN_HEADERS, &[b'x'; KILOBYTE])
+}
+
+pub(crate) fn body() -> Vec<u8> {
+    answer("content-type: application/octet-stream\r\n", &[b'x'; BODY])
 }
 
 /// The head alone; the server sends `DOWNLOAD` bytes after it.

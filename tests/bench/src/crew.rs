@@ -1,7 +1,7 @@
 //! A peer's tasks with their open connections, put to work for a stint at a time.
 
 use std::{
-    net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,10 +11,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::{Fallible, peers::Client, rows::Row};
+use crate::{Fallible, peers::Client, rows::Row, site::Site};
 
 /// How long a crew works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stint {
     For(Duration),
     /// So many requests of the whole crew together.
@@ -28,15 +28,14 @@ pub(crate) struct Crew<C> {
 }
 
 impl<C: Client> Crew<C> {
-    pub(crate) async fn open(row: Row, address: SocketAddr) -> Fallible<Self> {
+    pub(crate) async fn open(row: Row, site: &Site) -> Fallible<Self> {
         Ok(Self {
             row,
-            clients: C::open(row, address, row.tasks()).await?,
+            clients: C::open(row, site).await?,
         })
     }
 
-    /// Sends requests, a task per client, and returns how many were answered.
-    pub(crate) async fn work(&mut self, stint: Stint) -> Fallible<u64> {
+    async fn work_for(&mut self, stint: Stint) -> Fallible<u64> {
         let budget = Arc::new(Budget::of(stint));
         let mut tasks = JoinSet::new();
         for mut client in self.clients.drain(..) {
@@ -61,6 +60,18 @@ impl<C: Client> Crew<C> {
             total += answered;
         }
         Ok(total)
+    }
+}
+
+/// A crew of any peer.
+pub(crate) trait Work {
+    /// Sends requests, a task per client, and returns how many were answered.
+    fn work(&mut self, stint: Stint) -> Pin<Box<dyn Future<Output = Fallible<u64>> + '_>>;
+}
+
+impl<C: Client> Work for Crew<C> {
+    fn work(&mut self, stint: Stint) -> Pin<Box<dyn Future<Output = Fallible<u64>> + '_>> {
+        Box::pin(self.work_for(stint))
     }
 }
 

@@ -1,8 +1,8 @@
-//! Measures what a request costs beside raw sockets and hyper's spawned connection.
+//! Measures what a request costs beside raw sockets and, with the feature `rivals`, beside
+//! the clients of others.
 //!
-//! `cargo run --release --manifest-path tests/bench/Cargo.toml -- [NAME …]` runs the named
-//! rows, all of them without a name; `--same-core` puts the server on the client's core, as a
-//! control. Compare only within one run.
+//! `cargo xtask bench [NAME …]` runs the named rows, all of them without a name;
+//! `--same-core` puts the server on the client's core, as a control. Compare only within one
 
 mod allocations;
 mod answers;
@@ -10,6 +10,7 @@ mod batch;
 mod callgrind;
 mod cpu;
 mod crew;
+mod files;
 mod paired;
 mod peers;
 mod random;
@@ -17,7 +18,9 @@ mod rounds;
 mod rows;
 mod server;
 mod server_process;
+mod site;
 mod table;
+mod tls;
 
 use std::{alloc::System, env, error::Error};
 
@@ -41,12 +44,12 @@ fn main() -> Fallible<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         // The bench starts itself with these two; nobody types them.
-        ["server", core] => server::serve(core.parse()?),
-        ["batch", peer, row, count, address] => batch::send(
+        ["server", core] => server::serve(core.parse().ok()),
+        ["batch", peer, row, count, site] => batch::send(
             peers::Peer::named(peer)?,
             Row::named(row)?,
             count.parse()?,
-            address.parse()?,
+            &site.parse()?,
         ),
         ["--same-core", ref names @ ..] => measure(names, CLIENT_CORE),
         ref names => measure(names, SERVER_CORE),
@@ -62,20 +65,22 @@ fn measure(names: &[&str], server_core: usize) -> Fallible<()> {
             .map(|name| Chapter::named(name))
             .collect::<Fallible<_>>()?
     };
-    let server = ServerProcess::start(server_core)?;
+    files::allow_many()?;
+    let server = ServerProcess::start(Some(server_core))?;
+    let site = &server.site;
     cpu::pin_to(CLIENT_CORE)?;
     let rows: Vec<Row> = chapters.iter().filter_map(Chapter::row).collect();
     if !rows.is_empty() {
-        println!("{}", table::PAIRED_HEAD);
+        println!("{}", table::paired_head());
     }
     for row in rows {
-        print!("{}", paired::measure(row, server.address)?);
+        print!("{}", paired::measure(row, site)?);
     }
     if chapters.contains(&Chapter::Instructions) {
-        callgrind::measure(server.address)?;
+        callgrind::measure(site)?;
     }
     if chapters.contains(&Chapter::Allocations) {
-        allocations::measure(server.address)?;
+        allocations::measure(site)?;
     }
     Ok(())
 }

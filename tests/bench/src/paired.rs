@@ -1,75 +1,82 @@
 //! CPU time of all peers, interleaved: one process, shuffled slices, paired by round.
 
-use std::net::SocketAddr;
-
 use crate::{
     Fallible, cpu,
     peers::Peer,
     random::Random,
     rounds::{Ratio, median},
     rows::Row,
+    site::Site,
     table,
 };
 
-/// Enough for intervals of a few percent on a noisy machine.
-const ROUNDS: usize = 60;
-
-/// The same for rows whose slice is one transfer, whose costs differ more.
-const BULK_ROUNDS: usize = 240;
-
-fn rounds(row: Row) -> usize {
-    match row {
-        Row::Download | Row::Upload => BULK_ROUNDS,
-        _ => ROUNDS,
-    }
-}
-
 /// Runs all peers in turn and returns their lines of the table.
-pub(crate) fn measure(row: Row, address: SocketAddr) -> Fallible<String> {
+pub(crate) fn measure(row: Row, site: &Site) -> Fallible<String> {
     let mut random = Random::seeded(0x0a10);
-    let costs = measure_costs(row, address, &mut random)?;
-    let of = |peer: Peer| &costs[position(peer)][..];
-    Ok(Peer::ALL
-        .into_iter()
-        .map(|peer| {
-            let to_raw = Ratio::of(of(peer), of(Peer::Raw), &mut random);
-            let to_hyper = Ratio::of(of(peer), of(Peer::Hyper), &mut random);
-            table::paired_line(row, peer, to_raw, to_hyper, median(of(peer)))
-        })
-        .collect())
+    let measured = run(row, site, &mut random)?;
+    let mut lines = table::about_line(row);
+    for of in &measured {
+        let ratios: Vec<Option<Ratio>> = table::BASES
+            .iter()
+            .map(|base| {
+                let base = measured.iter().find(|other| other.peer.name == *base)?;
+                Some(Ratio::of(&of.costs, &base.costs, &mut random))
+            })
+            .collect();
+        lines.push_str(&table::paired_line(
+            of.peer,
+            &ratios,
+            median(&of.costs),
+            of.resumed,
+        ));
+    }
+    Ok(lines)
 }
 
-/// Returns CPU microseconds per request, for each peer and round.
-fn measure_costs(row: Row, address: SocketAddr, random: &mut Random) -> Fallible<Vec<Vec<f64>>> {
+struct Measured {
+    peer: Peer,
+    /// CPU microseconds per request, by round.
+    costs: Vec<f64>,
+    /// The share of resumed handshakes, where there is one per request.
+    resumed: Option<f64>,
+}
+
+fn run(row: Row, site: &Site, random: &mut Random) -> Fallible<Vec<Measured>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut crews = Vec::new();
-        for peer in Peer::ALL {
-            let mut crew = peer.open(row, address).await?;
+        let mut measured = Vec::new();
+        for &peer in Peer::ALL {
+            let mut crew = peer.open(row, site).await?;
             // Warms caches, buffers and the server's connection; not counted.
-            crew.work(row.slice()).await?;
+            crew.work(row.slice).await?;
+            measured.push(Measured {
+                peer,
+                costs: Vec::with_capacity(row.rounds),
+                resumed: None,
+            });
             crews.push(crew);
         }
-        let mut costs = vec![Vec::with_capacity(rounds(row)); crews.len()];
         let mut order: Vec<usize> = (0..crews.len()).collect();
-        for _ in 0..rounds(row) {
+        for _ in 0..row.rounds {
             random.shuffle(&mut order);
             for &peer in &order {
                 let begin = cpu::process_time();
-                let requests = crews[peer].work(row.slice()).await?;
+                let requests = crews[peer].work(row.slice).await?;
                 let spent = cpu::process_time() - begin;
-                costs[peer].push(spent.as_secs_f64() * 1e6 / requests as f64);
+                let cost = spent.as_secs_f64() * 1e6 / requests as f64;
+                measured[peer].costs.push(cost);
             }
         }
-        Ok(costs)
+        if row.link.is_tls() && !row.link.is_kept() {
+            for (crew, measured) in crews.iter_mut().zip(&mut measured) {
+                let before = site.handshakes()?;
+                crew.work(row.slice).await?;
+                measured.resumed = Some(before.resumed_until(site.handshakes()?));
+            }
+        }
+        Ok(measured)
     })
-}
-
-fn position(peer: Peer) -> usize {
-    Peer::ALL
-        .iter()
-        .position(|&other| other == peer)
-        .expect("ALL holds every peer")
 }

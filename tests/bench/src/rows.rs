@@ -14,91 +14,214 @@ pub(crate) const UPLOAD: usize = 32 * MIB;
 
 /// One workload, the same for every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Row {
-    Get,
-    Headers,
-    Download,
-    Upload,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) url: Given,
+    /// Tasks at work at once, each with a connection unless a pool has a limit.
+    pub(crate) tasks: usize,
+    pub(crate) link: Link,
+    pub(crate) slice: Stint,
+    pub(crate) rounds: usize,
+    /// Length of the request's body; 0 for a GET.
+    pub(crate) upload_len: usize,
+    pub(crate) reading: Reading,
+    /// Length of the answer's body when decoded.
+    pub(crate) answer_len: usize,
+}
+
+/// How the caller hands over the address, where a peer takes both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Parsed,
+    Text,
+}
+
+/// What a request goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Kept,
+    /// A connection per request.
+    Fresh,
+    TlsKept,
+    /// A connection per request to a server that resumes no session.
+    TlsFull,
+    TlsResumed,
+}
+
+/// What is done with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Whole,
+    TenHeaders,
+    Chunks,
     Gzip,
 }
 
+impl Link {
+    pub(crate) fn is_kept(self) -> bool {
+        matches!(self, Self::Kept | Self::TlsKept)
+    }
+
+    pub(crate) fn is_tls(self) -> bool {
+        !matches!(self, Self::Kept | Self::Fresh)
+    }
+}
+
 impl Row {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Get,
-        Self::Headers,
-        Self::Download,
-        Self::Upload,
-        Self::Gzip,
+    /// Small GET, the row that most others vary.
+    pub(crate) const GET: Self = Self {
+        name: "get",
+        about: "64 tasks, small GET",
+        path: "/get",
+        url: Given::Parsed,
+        tasks: 64,
+        link: Link::Kept,
+        slice: Stint::For(Duration::from_millis(40)),
+        // Enough for intervals of a few percent on a noisy machine.
+        rounds: 60,
+        upload_len: 0,
+        reading: Reading::Whole,
+        answer_len: answers::SMALL.len(),
+    };
+
+    pub(crate) const TEXT_URL: Self = Self {
+        name: "text-url",
+        about: "64 tasks, small GET of a URL given as text",
+        url: Given::Text,
+        ..Self::GET
+    };
+
+    const SEQUENTIAL: Self = Self {
+        name: "sequential",
+        about: "one task, small GET",
+        tasks: 1,
+        ..Self::GET
+    };
+
+    pub(crate) const HEADERS: Self = Self {
+        name: "headers",
+        about: "64 tasks, 1 KiB body, ten headers read",
+        path: "/headers",
+        reading: Reading::TenHeaders,
+        answer_len: answers::KILOBYTE,
+        ..Self::GET
+    };
+
+    pub(crate) const POST: Self = Self {
+        name: "post",
+        about: "64 tasks, POST 1 KiB, small answer",
+        path: "/upload",
+        upload_len: 1024,
+        ..Self::GET
+    };
+
+    /// Short, as longer bodies come in a number of reads that differs between runs.
+    pub(crate) const BODY: Self = Self {
+        name: "body",
+        about: "64 tasks, 4 KiB body",
+        path: "/body",
+        answer_len: answers::BODY,
+        ..Self::GET
+    };
+
+    const CROWD: Self = Self {
+        name: "crowd",
+        about: "1000 tasks, small GET; ours under limit(100), the rest know no limit: 1000 connections",
+        tasks: 1000,
+        slice: Stint::For(Duration::from_millis(100)),
+        ..Self::GET
+    };
+
+    const CONNECT: Self = Self {
+        name: "connect",
+        about: "16 tasks, small GET, a new connection per request",
+        tasks: 16,
+        link: Link::Fresh,
+        ..Self::GET
+    };
+
+    pub(crate) const TLS: Self = Self {
+        name: "tls",
+        about: "64 tasks, small GET, TLS kept alive",
+        link: Link::TlsKept,
+        ..Self::GET
+    };
+
+    const HANDSHAKE: Self = Self {
+        name: "handshake",
+        about: "4 tasks, small GET, a full TLS handshake per request",
+        tasks: 4,
+        link: Link::TlsFull,
+        ..Self::GET
+    };
+
+    /// Few tasks: rustls keeps eight tickets per server, and each serves once.
+    const RESUMPTION: Self = Self {
+        name: "resumption",
+        about: "4 tasks, small GET, a resumed TLS handshake per request",
+        link: Link::TlsResumed,
+        ..Self::HANDSHAKE
+    };
+
+    const DOWNLOAD: Self = Self {
+        name: "download",
+        about: "down by content-length, 64 MiB at a time",
+        path: "/download",
+        tasks: 1,
+        slice: Stint::Requests(1),
+        // More, as single transfers differ more in cost than slices of many requests.
+        rounds: 240,
+        reading: Reading::Chunks,
+        answer_len: DOWNLOAD,
+        ..Self::GET
+    };
+
+    const UPLOAD: Self = Self {
+        name: "upload",
+        about: "up by content-length, 32 MiB at a time",
+        path: "/upload",
+        upload_len: UPLOAD,
+        reading: Reading::Whole,
+        answer_len: answers::SMALL.len(),
+        ..Self::DOWNLOAD
+    };
+
+    const GZIP: Self = Self {
+        name: "gzip",
+        about: "64 tasks, 64 KiB of JSON in gzip, decoded",
+        path: "/gzip",
+        reading: Reading::Gzip,
+        answer_len: answers::JSON,
+        ..Self::GET
+    };
+
+    /// What is run when no row is named.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::SEQUENTIAL,
+        Self::GET,
+        Self::HEADERS,
+        Self::POST,
+        Self::CROWD,
+        Self::CONNECT,
+        Self::TLS,
+        Self::HANDSHAKE,
+        Self::RESUMPTION,
+        Self::DOWNLOAD,
+        Self::UPLOAD,
+        Self::GZIP,
     ];
 
+    /// What the guard counts too.
+    const MORE: [Self; 2] = [Self::TEXT_URL, Self::BODY];
+
     pub(crate) fn named(name: &str) -> Fallible<Self> {
-        let known = Self::ALL.into_iter().find(|row| row.name() == name);
-        known.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
+        let rows = || Self::ALL.into_iter().chain(Self::MORE);
+        rows().find(|row| row.name == name).ok_or_else(|| {
+            let names: Vec<&str> = rows().map(|row| row.name).collect();
+            let names = names.join(", ");
             format!("no row {name}; there are {names}, instructions, allocations").into()
         })
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Headers => "headers",
-            Self::Download => "download",
-            Self::Upload => "upload",
-            Self::Gzip => "gzip",
-        }
-    }
-
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Self::Get => "64 tasks, small GET",
-            Self::Headers => "64 tasks, 1 KiB body, ten headers read",
-            Self::Download => "down by content-length, 64 MiB at a time",
-            Self::Upload => "up by content-length, 32 MiB at a time",
-            Self::Gzip => "64 tasks, 64 KiB of JSON in gzip, decoded",
-        }
-    }
-
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Get => "/get",
-            Self::Headers => "/headers",
-            Self::Download => "/download",
-            Self::Upload => "/upload",
-            Self::Gzip => "/gzip",
-        }
-    }
-
-    /// Tasks at work at once, each with a connection.
-    pub(crate) fn tasks(self) -> usize {
-        match self {
-            Self::Get | Self::Headers | Self::Gzip => 64,
-            Self::Download | Self::Upload => 1,
-        }
-    }
-
-    pub(crate) fn slice(self) -> Stint {
-        match self {
-            Self::Get | Self::Headers | Self::Gzip => Stint::For(Duration::from_millis(40)),
-            Self::Download | Self::Upload => Stint::Requests(1),
-        }
-    }
-
-    /// Length of the request's body.
-    pub(crate) fn upload_len(self) -> usize {
-        match self {
-            Self::Upload => UPLOAD,
-            Self::Get | Self::Headers | Self::Download | Self::Gzip => 0,
-        }
-    }
-
-    /// Length of the answer's body when decoded.
-    pub(crate) fn answer_len(self) -> usize {
-        match self {
-            Self::Get | Self::Upload => answers::SMALL.len(),
-            Self::Headers => answers::KILOBYTE,
-            Self::Download => DOWNLOAD,
-            Self::Gzip => answers::JSON,
-        }
     }
 }

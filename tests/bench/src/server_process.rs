@@ -3,30 +3,40 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr},
     process::{Child, Command, Stdio},
 };
 
-use crate::Fallible;
+use crate::{Fallible, site::Site};
 
 pub(crate) struct ServerProcess {
-    pub(crate) address: SocketAddr,
+    pub(crate) site: Site,
     child: Child,
 }
 
 impl ServerProcess {
-    pub(crate) fn start(core: usize) -> Fallible<Self> {
+    /// Starts it on this core, or on any.
+    pub(crate) fn start(core: Option<usize>) -> Fallible<Self> {
+        let core = core.map_or("any".to_owned(), |core| core.to_string());
         let mut child = Command::new(env::current_exe()?)
-            .args(["server", &core.to_string()])
+            .args(["server", &core])
             // The server ends when this pipe does, even if we are killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut port = String::new();
         let output = child.stdout.take().ok_or("server without output")?;
-        BufReader::new(output).read_line(&mut port)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.trim().parse()?));
-        Ok(Self { address, child })
+        let mut site = String::new();
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            if line.is_empty() {
+                break;
+            }
+            site.push_str(&line);
+            site.push('\n');
+        }
+        Ok(Self {
+            site: site.parse()?,
+            child,
+        })
     }
 }
 

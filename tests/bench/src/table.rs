@@ -2,30 +2,37 @@
 
 use crate::{peers::Peer, rounds::Ratio, rows::Row};
 
-pub(crate) const PAIRED_HEAD: &str = "\
-CPU per request, median of per-round ratios [95 % interval]; compare within this run only.
-row       peer    to raw               to hyper             CPU µs (of this run, no promise)";
+/// Whom all are compared with.
+pub(crate) const BASES: [&str; 3] = ["raw", "hyper", "reqwest"];
+
+pub(crate) fn paired_head() -> String {
+    let to = BASES.map(|base| format!("{:<21}", format!("to {base}")));
+    format!(
+        "CPU per request, median of per-round ratios [95 % interval]; compare within this run only.\n\
+         {:<11}{}CPU µs (of this run, no promise)",
+        "",
+        to.concat()
+    )
+}
+
+pub(crate) fn about_line(row: Row) -> String {
+    format!("{}: {}\n", row.name, row.about)
+}
 
 pub(crate) fn paired_line(
-    row: Row,
     peer: Peer,
-    to_raw: Ratio,
-    to_hyper: Ratio,
+    ratios: &[Option<Ratio>],
     micros: f64,
+    resumed: Option<f64>,
 ) -> String {
-    let about = if peer == Peer::ALL[0] {
-        row.about()
-    } else {
-        ""
-    };
-    let line = format!(
-        "{:<9} {:<7} {:<20} {:<20} {micros:>10.2}  {about}",
-        row.name(),
-        peer.name(),
-        ratio(to_raw),
-        ratio(to_hyper),
-    );
-    format!("{}\n", line.trim_end())
+    let ratios: String = ratios
+        .iter()
+        .map(|to| format!("{:<21}", to.map(ratio).unwrap_or_default()))
+        .collect();
+    let resumed = resumed.map_or(String::new(), |share| {
+        format!("  {:.0} % of handshakes resumed", share * 100.0)
+    });
+    format!("{:<11}{ratios}{micros:>7.2}{resumed}\n", peer.name)
 }
 
 fn ratio(Ratio { median, low, high }: Ratio) -> String {

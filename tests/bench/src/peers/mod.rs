@@ -1,77 +1,68 @@
 //! The clients that are compared.
 
-mod hyper;
 mod ours;
 mod raw;
+#[cfg(feature = "rivals")]
+mod rivals;
+mod way;
 
-use std::{future::Future, net::SocketAddr};
+use std::pin::Pin;
 
-use self::{hyper::Hyper, ours::Ours, raw::Raw};
 use crate::{
     Fallible,
-    crew::{Crew, Stint},
-    rows::Row,
+    crew::{Crew, Work},
+    rows::{Link, Row},
+    site::Site,
 };
 
 /// What one task of a peer holds: a connection, or a handle to a pool of them.
 pub(crate) trait Client: Sized + Send + 'static {
     /// Makes a client per task, connected or ready to connect.
-    fn open(
-        row: Row,
-        address: SocketAddr,
-        tasks: usize,
-    ) -> impl Future<Output = Fallible<Vec<Self>>>;
+    fn open(row: Row, site: &Site) -> impl Future<Output = Fallible<Vec<Self>>>;
 
     /// Sends one request of `row`, reads its answer to the end and checks status and length.
     fn exchange(&mut self, row: Row) -> impl Future<Output = Fallible<()>> + Send;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Raw,
-    Hyper,
-    Ours,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    open: fn(Row, &Site) -> Opening<'_>,
 }
+
+type Opening<'a> = Pin<Box<dyn Future<Output = Fallible<Box<dyn Work>>> + 'a>>;
 
 impl Peer {
-    pub(crate) const ALL: [Self; 3] = [Self::Raw, Self::Hyper, Self::Ours];
+    #[cfg(feature = "rivals")]
+    pub(crate) const ALL: &[Self] = &[
+        Self::RAW,
+        rivals::HYPER,
+        rivals::HYPER_UTIL,
+        rivals::REQWEST,
+        Self::OURS,
+    ];
+
+    #[cfg(not(feature = "rivals"))]
+    pub(crate) const ALL: &[Self] = &[Self::RAW, Self::OURS];
+
+    pub(crate) const RAW: Self = raw::PEER;
+
+    pub(crate) const OURS: Self = ours::PEER;
 
     pub(crate) fn named(name: &str) -> Fallible<Self> {
-        let known = Self::ALL.into_iter().find(|peer| peer.name() == name);
-        known.ok_or_else(|| format!("no peer {name}").into())
+        let known = Self::ALL.iter().find(|peer| peer.name == name);
+        known
+            .copied()
+            .ok_or_else(|| format!("no peer {name}").into())
     }
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Hyper => "hyper",
-            Self::Ours => "ours",
-        }
-    }
-
-    pub(crate) async fn open(self, row: Row, address: SocketAddr) -> Fallible<PeerCrew> {
-        Ok(match self {
-            Self::Raw => PeerCrew::Raw(Crew::open(row, address).await?),
-            Self::Hyper => PeerCrew::Hyper(Crew::open(row, address).await?),
-            Self::Ours => PeerCrew::Ours(Crew::open(row, address).await?),
-        })
+    pub(crate) async fn open(self, row: Row, site: &Site) -> Fallible<Box<dyn Work>> {
+        (self.open)(row, site).await
     }
 }
 
-pub(crate) enum PeerCrew {
-    Raw(Crew<Raw>),
-    Hyper(Crew<Hyper>),
-    Ours(Crew<Ours>),
-}
-
-impl PeerCrew {
-    pub(crate) async fn work(&mut self, stint: Stint) -> Fallible<u64> {
-        match self {
-            Self::Raw(crew) => crew.work(stint).await,
-            Self::Hyper(crew) => crew.work(stint).await,
-            Self::Ours(crew) => crew.work(stint).await,
-        }
-    }
+fn crew<C: Client>(row: Row, site: &Site) -> Opening<'_> {
+    Box::pin(async move { Ok(Box::new(Crew::<C>::open(row, site).await?) as Box<dyn Work>) })
 }
 
 /// The headers every peer sends, as our session does by default.
@@ -81,6 +72,12 @@ const REQUEST_HEADERS: [(&str, &str); 3] = [
     ("user-agent", "bench/1.0"),
 ];
 
+/// The same, and a farewell where each connection serves one request.
+fn request_headers(link: Link) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let close = (!link.is_kept()).then_some(("connection", "close"));
+    REQUEST_HEADERS.into_iter().chain(close)
+}
+
 /// Size of the chunks in which bodies are uploaded.
 const CHUNK: usize = 64 * 1024;
 
@@ -88,8 +85,8 @@ const CHUNK: usize = 64 * 1024;
 static UPLOAD_CHUNK: [u8; CHUNK] = [b'u'; CHUNK];
 
 fn check_answer(row: Row, status: u16, length: usize) -> Fallible<()> {
-    if status == 200 && length == row.answer_len() {
+    if status == 200 && length == row.answer_len {
         return Ok(());
     }
-    Err(format!("{}: status {status} with {length} bytes", row.name()).into())
+    Err(format!("{}: status {status} with {length} bytes", row.name).into())
 }

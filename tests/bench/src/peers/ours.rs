@@ -1,65 +1,81 @@
 //! Our session: one for all tasks, each request sent and read as a user would.
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use aio_client::{Body, ClientSession, Content, HeaderView, TcpConnector};
+use aio_client::{Body, ClientSession, Content, HeaderView, TcpConnector, TlsConfig};
 use bytes::Bytes;
 use futures_core::Stream;
-use http::Method;
 use url::Url;
 
-use super::{Client, UPLOAD_CHUNK, check_answer};
-use crate::{Fallible, answers, rows::Row};
+use super::{CHUNK, Client, Peer, UPLOAD_CHUNK, check_answer, crew};
+use crate::{
+    Fallible, answers,
+    rows::{Given, Reading, Row},
+    site::Site,
+};
 
-pub(crate) struct Ours {
+pub(crate) const PEER: Peer = Peer {
+    name: "ours",
+    open: |row, site| crew::<Ours>(row, site),
+};
+
+struct Ours {
     session: ClientSession,
-    method: Method,
+    text: String,
     url: Url,
 }
 
 impl Client for Ours {
-    async fn open(row: Row, address: SocketAddr, tasks: usize) -> Fallible<Vec<Self>> {
-        // The default limit is 100, above the tasks of every row.
-        let connector = TcpConnector::builder()
+    async fn open(row: Row, site: &Site) -> Fallible<Vec<Self>> {
+        let connector = TcpConnector::builder().limit(100);
+        let connector = if row.link.is_kept() {
             // Between two slices of a peer more time may pass than the default of 15 s.
-            .keepalive_timeout(None)
-            .build()?;
-        let session = ClientSession::builder().connector(connector).build()?;
-        let url = Url::parse(&format!("http://{address}{}", row.path()))?;
-        let method = match row.upload_len() {
-            0 => Method::GET,
-            _ => Method::POST,
+            connector.keepalive_timeout(None)
+        } else {
+            connector.force_close(true)
         };
+        let tls = TlsConfig::builder().root_certificate_pem(site.certificate.as_bytes());
+        let connector = connector.tls(tls.build()?);
+        let session = ClientSession::builder()
+            .connector(connector.build()?)
+            .build()?;
+        let text = site.url(row.link, row.path);
+        let url = Url::parse(&text)?;
         let client = || Self {
             session: session.clone(),
-            method: method.clone(),
+            text: text.clone(),
             url: url.clone(),
         };
-        Ok((0..tasks).map(|_| client()).collect())
+        Ok((0..row.tasks).map(|_| client()).collect())
     }
 
     async fn exchange(&mut self, row: Row) -> Fallible<()> {
-        let url = self.url.clone();
-        let request = if self.method == Method::GET {
-            self.session.get(url)
-        } else {
-            let (stream, length) = (Upload::new(row), row.upload_len() as u64);
-            self.session
-                .post(url)
-                .body(Body::sized_stream(stream, length))
+        let request = match (row.upload_len, row.url) {
+            (0, Given::Parsed) => self.session.get(self.url.clone()),
+            (0, Given::Text) => self.session.get(&self.text),
+            (..=CHUNK, _) => self
+                .session
+                .post(self.url.clone())
+                .body(Bytes::from_static(&UPLOAD_CHUNK[..row.upload_len])),
+            (length, _) => {
+                let body = Body::sized_stream(Upload { left: length }, length as u64);
+                self.session.post(self.url.clone()).body(body)
+            }
         };
         let mut response = request.send().await?;
         let status = response.status().as_u16();
-        if row == Row::Headers && ten_values(response.headers()) < answers::TEN_HEADERS.len() / 2 {
-            return Err("too few headers".into());
-        }
-        let length = match row {
-            Row::Get | Row::Headers | Row::Upload | Row::Gzip => response.read().await?.len(),
-            Row::Download => length_of(response.content()).await?,
+        let length = match row.reading {
+            Reading::TenHeaders => {
+                if ten_values(response.headers()) < answers::TEN_HEADERS.len() / 2 {
+                    return Err("too few headers".into());
+                }
+                response.read().await?.len()
+            }
+            Reading::Whole | Reading::Gzip => response.read().await?.len(),
+            Reading::Chunks => length_of(response.content()).await?,
         };
         check_answer(row, status, length)
     }
@@ -96,14 +112,6 @@ async fn length_of(content: &mut Content) -> Fallible<usize> {
 /// The pieces of an uploaded body.
 struct Upload {
     left: usize,
-}
-
-impl Upload {
-    fn new(row: Row) -> Self {
-        Self {
-            left: row.upload_len(),
-        }
-    }
 }
 
 impl Stream for Upload {

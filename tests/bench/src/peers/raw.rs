@@ -2,22 +2,71 @@
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use memchr::{memchr, memmem::Finder};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::{
+    CHUNK, Client, Peer, UPLOAD_CHUNK, check_answer, crew, request_headers,
+    way::{Plain, Tls, Way},
+};
+use crate::{
+    Fallible, answers,
+    rows::{Reading, Row},
+    site::Site,
 };
 
-use super::{CHUNK, Client, REQUEST_HEADERS, UPLOAD_CHUNK, check_answer};
-use crate::{Fallible, answers, rows::Row};
+pub(crate) const PEER: Peer = Peer {
+    name: "raw",
+    open: |row, site| {
+        if row.link.is_tls() {
+            crew::<Raw<Tls>>(row, site)
+        } else {
+            crew::<Raw<Plain>>(row, site)
+        }
+    },
+};
 
-pub(crate) struct Raw {
-    stream: TcpStream,
+struct Raw<W: Way> {
+    way: W,
+    stream: Option<W::Stream>,
+    talk: Talk,
+}
+
+impl<W: Way> Client for Raw<W> {
+    async fn open(row: Row, site: &Site) -> Fallible<Vec<Self>> {
+        let way = W::to(row, site)?;
+        // One for all tasks: a state and a buffer for each would fall out of the cache.
+        let inflater = Arc::new(Mutex::new(Inflater::new()));
+        let mut clients = Vec::with_capacity(row.tasks);
+        for _ in 0..row.tasks {
+            clients.push(Self {
+                stream: if row.link.is_kept() {
+                    Some(way.connect().await?)
+                } else {
+                    None
+                },
+                way: way.clone(),
+                talk: Talk::new(row, site, &inflater),
+            });
+        }
+        Ok(clients)
+    }
+
+    async fn exchange(&mut self, row: Row) -> Fallible<()> {
+        if let Some(stream) = &mut self.stream {
+            return self.talk.exchange(stream, row).await;
+        }
+        let mut stream = self.way.connect().await?;
+        self.talk.exchange(&mut stream, row).await
+    }
+}
+
+/// What is said over a stream, and heard.
+struct Talk {
     request: Vec<u8>,
     block: Block,
     length_name: Finder<'static>,
@@ -25,54 +74,45 @@ pub(crate) struct Raw {
     inflater: Arc<Mutex<Inflater>>,
 }
 
-impl Client for Raw {
-    async fn open(row: Row, address: SocketAddr, tasks: usize) -> Fallible<Vec<Self>> {
-        // One for all tasks: a state and a buffer for each would fall out of the cache.
-        let inflater = Arc::new(Mutex::new(Inflater::new()));
-        let mut clients = Vec::with_capacity(tasks);
-        for _ in 0..tasks {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            clients.push(Self {
-                stream,
-                request: request_head(row, address).into_bytes(),
-                block: Block::new(),
-                length_name: Finder::new("content-length: "),
-                head_end: Finder::new("\r\n\r\n"),
-                inflater: Arc::clone(&inflater),
-            });
+impl Talk {
+    fn new(row: Row, site: &Site, inflater: &Arc<Mutex<Inflater>>) -> Self {
+        Self {
+            request: request_head(row, site).into_bytes(),
+            block: Block::for_answers_of(row.answer_len),
+            length_name: Finder::new("content-length: "),
+            head_end: Finder::new("\r\n\r\n"),
+            inflater: Arc::clone(inflater),
         }
-        Ok(clients)
     }
 
-    async fn exchange(&mut self, row: Row) -> Fallible<()> {
-        self.send(row.upload_len()).await?;
-        let (head_len, filled) = self.read_head().await?;
+    async fn exchange<S: Stream>(&mut self, stream: &mut S, row: Row) -> Fallible<()> {
+        self.send(stream, row.upload_len).await?;
+        let (head_len, filled) = self.read_head(stream).await?;
         let head = &self.block.bytes()[..head_len];
         let status = status_of(head)?;
         let body_len = self.body_len(head)?;
         let body_in_block = filled - head_len;
-        let length = match row {
-            Row::Get | Row::Upload | Row::Download => {
-                self.skip(body_len - body_in_block).await?;
+        let length = match row.reading {
+            Reading::Whole | Reading::Chunks => {
+                self.skip(stream, body_len - body_in_block).await?;
                 body_len
             }
-            Row::Headers => {
+            Reading::TenHeaders => {
                 let values = line_values(head);
                 if values < answers::TEN_HEADERS.len() / 2 {
                     return Err("too few headers".into());
                 }
-                self.skip(body_len - body_in_block).await?;
+                self.skip(stream, body_len - body_in_block).await?;
                 body_len
             }
-            Row::Gzip => {
+            Reading::Gzip => {
                 let end = head_len + body_len;
                 let block = self
                     .block
                     .bytes_mut()
                     .get_mut(..end)
                     .ok_or("body above the block")?;
-                self.stream.read_exact(&mut block[filled..]).await?;
+                stream.read_exact(&mut block[filled..]).await?;
                 self.inflater
                     .lock()
                     .expect("no holder panics")
@@ -81,31 +121,26 @@ impl Client for Raw {
         };
         check_answer(row, status, length)
     }
-}
 
-impl Raw {
-    async fn send(&mut self, body_len: usize) -> io::Result<()> {
+    async fn send<S: Stream>(&mut self, stream: &mut S, body_len: usize) -> io::Result<()> {
         let total = self.request.len() + body_len;
         let mut sent = 0;
         while sent < total {
             sent += if body_len == 0 {
-                self.stream.write(&self.request[sent..]).await?
+                stream.write(&self.request[sent..]).await?
             } else {
                 let slices = gather(&self.request, sent, total);
-                self.stream.write_vectored(&slices).await?
+                stream.write_vectored(&slices).await?
             };
         }
-        Ok(())
+        stream.flush().await
     }
 
     /// Returns the length of the head and of all that has come so far.
-    async fn read_head(&mut self) -> Fallible<(usize, usize)> {
+    async fn read_head<S: Stream>(&mut self, stream: &mut S) -> Fallible<(usize, usize)> {
         let mut filled = 0;
         loop {
-            let read = self
-                .stream
-                .read(&mut self.block.bytes_mut()[filled..])
-                .await?;
+            let read = stream.read(&mut self.block.bytes_mut()[filled..]).await?;
             if read == 0 {
                 return Err("closed or too long before the end of the head".into());
             }
@@ -125,11 +160,11 @@ impl Raw {
             .fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
     }
 
-    async fn skip(&mut self, mut left: usize) -> Fallible<()> {
+    async fn skip<S: Stream>(&mut self, stream: &mut S, mut left: usize) -> Fallible<()> {
         while left > 0 {
             let block = self.block.bytes_mut();
             let room = block.len().min(left);
-            let read = self.stream.read(&mut block[..room]).await?;
+            let read = stream.read(&mut block[..room]).await?;
             if read == 0 {
                 return Err("closed within the body".into());
             }
@@ -142,18 +177,22 @@ impl Raw {
     }
 }
 
-fn request_head(row: Row, address: SocketAddr) -> String {
-    let (method, length) = match row.upload_len() {
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+fn request_head(row: Row, site: &Site) -> String {
+    let (method, length) = match row.upload_len {
         0 => ("GET", String::new()),
         length => ("POST", format!("content-length: {length}\r\n")),
     };
-    let headers: String = REQUEST_HEADERS
-        .iter()
+    let headers: String = request_headers(row.link)
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     format!(
-        "{method} {} HTTP/1.1\r\nhost: {address}\r\n{headers}{length}\r\n",
-        row.path()
+        "{method} {} HTTP/1.1\r\nhost: {}\r\n{headers}{length}\r\n",
+        row.path,
+        site.address(row.link)
     )
 }
 
@@ -194,34 +233,48 @@ fn gather(head: &[u8], sent: usize, total: usize) -> [IoSlice<'_>; 9] {
 
 const PAGE: usize = 4096;
 
-/// A read buffer of 64 KiB that starts on a page and moves on by 192 bytes after a full read:
-/// the kernel's copy is slow for some offsets within the page (PERF.md, bulk rule 1).
+/// A read buffer. For more than small answers it has 64 KiB, starts on a page, and moves on by
+/// 192 bytes after a full read: the kernel's copy is slow for some offsets within the page
+/// (PERF.md, bulk rule 1). Small ones start anywhere: a thousand that start on a page would
+/// share the same few sets of the cache.
 struct Block {
     memory: Vec<u8>,
+    len: usize,
     page: usize,
     start: usize,
 }
 
 impl Block {
-    const LEN: usize = 64 * 1024;
+    const SMALL: usize = 4096;
+    const LARGE: usize = 64 * 1024;
     const STEP: usize = 192;
 
-    fn new() -> Self {
-        let memory = vec![0; Self::LEN + 2 * PAGE];
+    fn for_answers_of(body_len: usize) -> Self {
+        if body_len * 2 <= Self::SMALL {
+            let memory = vec![0; Self::SMALL + PAGE];
+            return Self {
+                memory,
+                len: Self::SMALL,
+                page: 0,
+                start: 0,
+            };
+        }
+        let memory = vec![0; Self::LARGE + 2 * PAGE];
         let page = memory.as_ptr().align_offset(PAGE);
         Self {
             memory,
+            len: Self::LARGE,
             page,
             start: page,
         }
     }
 
     fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.start + Self::LEN]
+        &self.memory[self.start..self.start + self.len]
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..self.start + Self::LEN]
+        &mut self.memory[self.start..self.start + self.len]
     }
 
     fn shift(&mut self) {
