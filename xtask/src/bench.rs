@@ -1,4 +1,5 @@
 //! `cargo xtask bench [NAME ...]`: runs the benchmarks, beside rivals.
+//! `cargo xtask guard [--keep]`: counts instructions and allocations, without rivals.
 
 use crate::step::{Failure, Step};
 use crate::workspace::Workspace;
@@ -14,6 +15,18 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> 
         .iter()
         .fold(Step::cargo(&line), |step, name| step.arg(name));
     sharing_target(workspace, step).run_in(&workspace.root)
+}
+
+/// Compares what requests cost with what is kept in guard.txt, or, told to `keep`, writes it.
+pub(crate) fn run_guard(workspace: &Workspace, keep: bool) -> Result<(), Failure> {
+    let step = guard(workspace);
+    let step = if keep { step.arg("--keep") } else { step };
+    step.run_in(&workspace.root)
+}
+
+pub(crate) fn guard(workspace: &Workspace) -> Step {
+    let line = format!("run --quiet --release --manifest-path {MANIFEST} -- guard");
+    sharing_target(workspace, Step::cargo(&line))
 }
 
 /// One target directory for both workspaces: one place to look, one to delete.

@@ -45,8 +45,10 @@ struct Tools {
     release: Option<String>,
     /// The toolchain of the declared minimum version.
     oldest_rust: bool,
-    /// The rivals' package is part of this checkout.
+    /// The benchmarks' package is part of this checkout.
     bench: bool,
+    /// Counts instructions.
+    valgrind: bool,
 }
 
 impl Tools {
@@ -64,6 +66,7 @@ impl Tools {
                 &format!("run {oldest} cargo --version"),
             )),
             bench: workspace.root.join(bench::MANIFEST).exists(),
+            valgrind: works(Step::new("valgrind", "--version")),
         }
     }
 }
@@ -88,6 +91,13 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     tasks.push(Task::Run(
         Step::cargo("doc --workspace --no-deps").variable("RUSTDOCFLAGS", "-D warnings"),
     ));
+    tasks.push(match tools {
+        Tools { bench: false, .. } => Task::Skip("the guard: tests/bench is not here"),
+        Tools {
+            valgrind: false, ..
+        } => Task::Skip("the guard: valgrind is not installed"),
+        _ => Task::Run(bench::guard(workspace)),
+    });
     // Last and alone: its scenarios measure time.
     tasks.push(Task::Run(conformance::replay()));
     tasks
@@ -104,7 +114,11 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Skip("the minimum Rust version: its toolchain is not installed")
     });
     tasks.push(if tools.bench {
-        let step = Step::cargo(&format!("check --manifest-path {}", bench::MANIFEST));
+        let line = format!(
+            "check --manifest-path {} --features rivals",
+            bench::MANIFEST
+        );
+        let step = Step::cargo(&line);
         Task::Run(bench::sharing_target(workspace, step))
     } else {
         Task::Skip("the rivals' bench build: tests/bench is not here")
@@ -194,6 +208,8 @@ mod tests {
     fn everyday_goes_from_cheap_to_slow_and_ends_with_the_replay() {
         let tools = Tools {
             nextest: true,
+            bench: true,
+            valgrind: true,
             ..Tools::default()
         };
         check(
@@ -210,6 +226,7 @@ mod tests {
                 "cargo check -p aio-core --no-default-features --features default",
                 "cargo check -p aio-core --no-default-features --features zstd",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
+                "CARGO_TARGET_DIR=/w/target cargo run --quiet --release --manifest-path tests/bench/Cargo.toml -- guard",
                 "cargo run --quiet -p aio-tests --bin conformance --",
             ],
         );
@@ -219,6 +236,22 @@ mod tests {
     fn without_nextest_cargo_runs_the_tests() {
         let tasks = everyday(&sample(), &Tools::default());
         check(&tasks[3..4], &["cargo test --workspace --all-targets"]);
+    }
+
+    #[test]
+    fn without_valgrind_the_guard_is_skipped() {
+        let tools = Tools {
+            bench: true,
+            ..Tools::default()
+        };
+        let tasks = everyday(&sample(), &tools);
+        check(
+            &tasks[tasks.len() - 2..],
+            &[
+                "skipped the guard: valgrind is not installed",
+                "cargo run --quiet -p aio-tests --bin conformance --",
+            ],
+        );
     }
 
     #[test]
@@ -250,7 +283,7 @@ mod tests {
             &expensive(&sample(), &tools)[1..],
             &[
                 "rustup run 1.89 cargo check --workspace",
-                "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml",
+                "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml --features rivals",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",

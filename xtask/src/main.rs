@@ -26,6 +26,7 @@ usage: cargo xtask <chore>
   layers                 the layer table and the invariants that can be read off the files
   conformance [DIR ...]  replays scenario files; without a DIR, the project's own copy
   bench [NAME ...]       runs the benchmarks, or those named
+  guard [--keep]         what requests cost, against the kept figures; --keep writes these
   fairness               how evenly a full pool serves 10,000 requests to three hosts
   idle                   what each of 5,000 idle connections costs in memory";
 
@@ -50,6 +51,8 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
         [program @ ("fairness" | "idle")] => measure::run(&Workspace::load()?, program),
+        ["guard"] => bench::run_guard(&Workspace::load()?, false),
+        ["guard", "--keep"] => bench::run_guard(&Workspace::load()?, true),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask bench [NAME …]` runs the named rows, all of them without a name;
 //! `--same-core` puts the server on the client's core, as a control. Compare only within one
+//! run. `cargo xtask guard` counts instructions and compares them with guard.txt.
 
 mod allocations;
 mod answers;
@@ -11,6 +12,7 @@ mod callgrind;
 mod cpu;
 mod crew;
 mod files;
+mod guard;
 mod paired;
 mod peers;
 mod random;
@@ -51,6 +53,8 @@ fn main() -> Fallible<()> {
             count.parse()?,
             &site.parse()?,
         ),
+        ["guard"] => guard::check(),
+        ["guard", "--keep"] => guard::keep(),
         ["--same-core", ref names @ ..] => measure(names, CLIENT_CORE),
         ref names => measure(names, SERVER_CORE),
     }
