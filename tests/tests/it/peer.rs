@@ -76,6 +76,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         self.0.flush().await.expect("the client listens");
     }
 
+    /// Receives the head of a request, or none if the client has left.
+    pub(crate) async fn try_head(&mut self) -> Option<String> {
+        let mut received = vec![self.0.read_u8().await.ok()?];
+        while !received.ends_with(b"\r\n\r\n") {
+            received.push(self.0.read_u8().await.ok()?);
+        }
+        String::from_utf8(received).ok()
+    }
+
+    /// Receives so many bytes.
+    pub(crate) async fn exactly(&mut self, len: usize) -> Vec<u8> {
+        let mut received = vec![0; len];
+        let read = self.0.read_exact(&mut received).await;
+        read.expect("the client goes on");
+        received
+    }
+
     /// Receives whatever comes, until the client closes.
     pub(crate) async fn drain(&mut self) {
         let mut scratch = vec![0; 64 * 1024];

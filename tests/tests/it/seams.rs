@@ -76,7 +76,7 @@ async fn the_total_timeout_spans_middlewares() {
 
 /// Writes the events of all requests down.
 #[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<String>>>);
 
 impl TraceConfig for Log {
     fn start(&self, request: &TraceStart<'_>) -> Box<dyn RequestTrace> {
