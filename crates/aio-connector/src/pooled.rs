@@ -362,8 +362,7 @@ impl<D: Dial> fmt::Debug for PooledConnector<D> {
 
 impl<D: Dial> PooledConnectorBuilder<D> {
     /// Bounds the open connections, idle ones counted in; default 100, `None` and 0 mean
-    /// no bound. Between two threads the next may be dialled in the instant in which the
-    /// one before is being closed.
+    /// no bound.
     pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
         self.limit = limit.into();
         self

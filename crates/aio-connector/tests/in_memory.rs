@@ -23,6 +23,14 @@ struct InMemory {
     far: Arc<Mutex<Vec<DuplexStream>>>,
     /// Whether to read from a stream is a panic.
     panics: Arc<AtomicBool>,
+    /// Told how many connections are open when a stream is closed.
+    closing: Arc<Closing>,
+}
+
+#[derive(Default)]
+struct Closing {
+    connector: Mutex<Option<PooledConnector<InMemory>>>,
+    open: Mutex<Vec<usize>>,
 }
 
 impl Dial for InMemory {
@@ -33,14 +41,29 @@ impl Dial for InMemory {
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>> {
         let (near, far) = tokio::io::duplex(1024);
         self.far.lock().expect("no panic").push(far);
-        let panics = Arc::clone(&self.panics);
-        Box::pin(async { Ok(Transport::over(Near { near, panics })) })
+        let near = Near {
+            near,
+            panics: Arc::clone(&self.panics),
+            closing: Arc::clone(&self.closing),
+        };
+        Box::pin(async { Ok(Transport::over(near)) })
     }
 }
 
 struct Near {
     near: DuplexStream,
     panics: Arc<AtomicBool>,
+    closing: Arc<Closing>,
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        let connector = self.closing.connector.lock().expect("no panic").clone();
+        if let Some(connector) = connector {
+            let open = connector.stats().open;
+            self.closing.open.lock().expect("no panic").push(open);
+        }
+    }
 }
 
 impl AsyncRead for Near {
@@ -193,4 +216,23 @@ async fn a_closed_connector_does_not_warm_up() {
         .await
         .expect_err("it is closed");
     assert_eq!(error.aiohttp_class(), "ClientConnectionError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_free_when_its_stream_is_closed_not_before() {
+    let dial = InMemory::default();
+    let builder = PooledConnector::over(dial.clone()).limit(1);
+    let connector = build(builder.keepalive_timeout(Duration::from_secs(1)));
+    *dial.closing.connector.lock().expect("no panic") = Some(connector.clone());
+    // Closed by the reaper, for another origin, and with the connector.
+    connect(&connector).await.release();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    connect(&connector).await.release();
+    let other = RequestUrl::parse("http://b.test/").expect("a URL");
+    let connected = connector.connect(&mut ConnectRequest::new(&other)).await;
+    connected.expect("there is room").release();
+    connector.close();
+    assert_eq!(*dial.closing.open.lock().expect("no panic"), [1, 1, 1]);
+    assert_eq!(connector.stats().open, 0);
+    dial.closing.connector.lock().expect("no panic").take();
 }

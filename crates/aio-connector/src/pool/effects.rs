@@ -34,7 +34,8 @@ pub(crate) enum Grant<C> {
 pub(crate) struct Effects<C> {
     pub(crate) wake: SmallVec<[Waker; 1]>,
     pub(crate) wakers: SmallVec<[Waker; 1]>,
-    pub(crate) dropped: SmallVec<[C; 1]>,
+    /// Connections to close, and whose slots are free once they are.
+    pub(crate) closing: SmallVec<[(C, Option<usize>); 1]>,
     /// The reaper is to look earlier than it thinks.
     pub(crate) reap: bool,
 }
@@ -44,16 +45,23 @@ impl<C> Default for Effects<C> {
         Self {
             wake: SmallVec::new(),
             wakers: SmallVec::new(),
-            dropped: SmallVec::new(),
+            closing: SmallVec::new(),
             reap: false,
         }
     }
 }
 
 impl<C> Effects<C> {
-    /// Drops and wakes.
-    pub(crate) fn carry_out(self) {
-        drop((self.dropped, self.wakers));
+    /// Drops and wakes; gives the origins whose slots are free then.
+    pub(crate) fn carry_out(self) -> SmallVec<[usize; 1]> {
+        drop(self.wakers);
+        let freed = self.closing.into_iter().filter_map(|(connection, slot)| {
+            // The socket first: the slot stands for it.
+            drop(connection);
+            slot
+        });
+        let freed = freed.collect();
         self.wake.into_iter().for_each(Waker::wake);
+        freed
     }
 }

@@ -329,7 +329,14 @@ where
         if effects.reap {
             self.reaper.rouse(self);
         }
-        effects.carry_out();
+        let mut freed = effects.carry_out();
+        while !freed.is_empty() {
+            let mut effects = Effects::default();
+            for origin in freed {
+                self.lock().vacate(origin, false, &mut effects);
+            }
+            freed = effects.carry_out();
+        }
         result
     }
 

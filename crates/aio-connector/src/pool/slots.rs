@@ -141,11 +141,13 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             if let Some((connection, keep)) = self.reuse(at, now, effects) {
                 return Take::Reuse(connection, keep);
             }
+            self.take_over(at, effects);
             if self.origin_at(at).open < self.bounds.per_host {
                 if self.stats.open >= self.bounds.limit
                     && let Some(oldest) = self.idles.oldest()
                 {
                     self.evict(oldest, Eviction::Room, effects);
+                    self.take_over(at, effects);
                 }
                 if self.stats.open < self.bounds.limit {
                     self.occupy(at);
@@ -282,11 +284,10 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         effects: &mut Effects<C>,
     ) {
         if self.closed {
-            effects.dropped.push(connection);
-            self.vacate(at, false, effects);
+            effects.closing.push((connection, Some(at)));
         } else if self.is_owed_to_another(at) {
-            effects.dropped.push(connection);
-            self.give_up(at, Eviction::Room, effects);
+            effects.closing.push((connection, Some(at)));
+            self.stats.count(Eviction::Room);
         } else if !self.origin_at(at).waiters.is_empty() {
             self.grant(at, Grant::Reuse(connection, keep), effects);
         } else {
@@ -319,13 +320,7 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
 
     /// Frees the slot of a connection that was closed, or never made.
     pub(crate) fn vacate(&mut self, at: usize, dialling: bool, effects: &mut Effects<C>) {
-        let dialling = usize::from(dialling);
-        self.stats.open -= 1;
-        self.stats.dialling -= dialling;
-        let origin = self.origin_at(at);
-        origin.open -= 1;
-        origin.dialling -= dialling;
-        self.list(at);
+        self.free(at, dialling);
         self.grant_free_slots(effects);
         self.forget_unused(at);
         if self.closed && self.stats.open == 0 {
@@ -346,16 +341,14 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
                     effects.wake.push(waker);
                 }
                 State::Granted(Grant::Reuse(connection, _)) => {
-                    effects.dropped.push(connection);
-                    freed.push((ticket.origin, false));
+                    effects.closing.push((connection, Some(ticket.origin)));
                 }
-                State::Granted(Grant::Dial) => freed.push((ticket.origin, true)),
+                State::Granted(Grant::Dial) => freed.push(ticket.origin),
                 State::Granted(Grant::Closed) => {}
             }
         }
         for idle in self.idles.drain() {
-            effects.dropped.push(idle.connection);
-            freed.push((idle.origin, false));
+            effects.closing.push((idle.connection, Some(idle.origin)));
         }
         let numbers: Vec<usize> = self.numbers.values().copied().collect();
         for at in numbers {
@@ -365,8 +358,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
             origin.listed = None;
             self.forget_unused(at);
         }
-        for (at, dialling) in freed {
-            self.vacate(at, dialling, effects);
+        for at in freed {
+            self.vacate(at, true, effects);
         }
     }
 
@@ -438,10 +431,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
                 self.stats.reused += 1;
                 return Some((found.connection, found.keep));
             }
-            effects.dropped.push(found.connection);
+            effects.closing.push((found.connection, Some(at)));
             self.stats.count(found.keep.then);
-            self.stats.open -= 1;
-            self.origin_at(at).open -= 1;
         }
     }
 
@@ -459,6 +450,16 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         origin.dialling += 1;
     }
 
+    fn free(&mut self, at: usize, dialling: bool) {
+        let dialling = usize::from(dialling);
+        self.stats.open -= 1;
+        self.stats.dialling -= dialling;
+        let origin = self.origin_at(at);
+        origin.open -= 1;
+        origin.dialling -= dialling;
+        self.list(at);
+    }
+
     /// Keeps a connection that nobody waits for.
     fn rest(
         &mut self,
@@ -469,8 +470,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         effects: &mut Effects<C>,
     ) {
         if keep.until.is_some_and(|until| until <= now) {
-            effects.dropped.push(connection);
-            return self.give_up(at, keep.then, effects);
+            effects.closing.push((connection, Some(at)));
+            return self.stats.count(keep.then);
         }
         let number = self.idles.push(Idle {
             connection,
@@ -496,6 +497,19 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         }
     }
 
+    /// Frees the slot of a connection that whoever takes one for the origin `at` closes
+    /// first.
+    fn take_over(&mut self, at: usize, effects: &mut Effects<C>) {
+        let last = effects.closing.last_mut();
+        if let Some(from) = last.and_then(|(_, slot)| slot.take()) {
+            self.free(from, false);
+            self.grant_free_slots(effects);
+            if from != at {
+                self.forget_unused(from);
+            }
+        }
+    }
+
     /// Closes an idle connection.
     fn evict(&mut self, number: usize, eviction: Eviction, effects: &mut Effects<C>) {
         let Some(Idle {
@@ -510,8 +524,8 @@ impl<K: Hash + Eq + Clone, C> Slots<K, C> {
         if let Some(place) = idle.iter().position(|other| *other == number) {
             idle.remove(place);
         }
-        effects.dropped.push(connection);
-        self.give_up(at, eviction, effects);
+        effects.closing.push((connection, Some(at)));
+        self.stats.count(eviction);
     }
 
     /// Tells whether a waiter of another origin has a right to the slot of a connection.

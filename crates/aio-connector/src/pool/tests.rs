@@ -20,6 +20,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 struct Pool {
     slots: Slots<&'static str, u32>,
     effects: Effects<u32>,
+    closed: Vec<u32>,
     start: Instant,
     now: Instant,
 }
@@ -30,6 +31,7 @@ impl Pool {
         Self {
             slots: Slots::new(bounds),
             effects: Effects::default(),
+            closed: Vec::new(),
             start,
             now: start,
         }
@@ -50,7 +52,9 @@ impl Pool {
     fn take(&mut self, key: &'static str) -> Took {
         let at = self.at(key);
         let waker = Waker::noop();
-        match self.slots.take(at, self.now, waker, &mut self.effects) {
+        let took = self.slots.take(at, self.now, waker, &mut self.effects);
+        self.settle();
+        match took {
             Take::Reuse(connection, _) => Took::Reuse(connection),
             Take::Dial => Took::Dial,
             Take::Wait(ticket) => Took::Wait(ticket),
@@ -79,11 +83,13 @@ impl Pool {
         let (at, keep) = (self.at(key), until(self.now + keep));
         self.slots
             .give_back(at, connection, keep, self.now, &mut self.effects);
+        self.settle();
     }
 
     fn vacate(&mut self, key: &'static str) {
         let at = self.at(key);
         self.slots.vacate(at, false, &mut self.effects);
+        self.settle();
     }
 
     fn collect(&mut self, ticket: usize) -> Option<Grant<u32>> {
@@ -98,8 +104,21 @@ impl Pool {
         }
     }
 
+    /// The connections that were closed since it was asked last.
     fn dropped(&mut self) -> Vec<u32> {
-        mem::take(&mut self.effects.dropped).into_vec()
+        self.settle();
+        mem::take(&mut self.closed)
+    }
+
+    /// Closes what is to be closed.
+    fn settle(&mut self) {
+        while !self.effects.closing.is_empty() {
+            let (connection, slot) = self.effects.closing.remove(0);
+            self.closed.push(connection);
+            if let Some(at) = slot {
+                self.slots.vacate(at, false, &mut self.effects);
+            }
+        }
     }
 
     /// Open, idle, dialling, waiting.
