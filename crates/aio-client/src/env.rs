@@ -76,6 +76,11 @@ impl Environment {
         self.variables.get("NETRC").map(PathBuf::from).or_else(home)
     }
 
+    /// Tells whether a variable says where the netrc file is.
+    pub(crate) fn names_netrc(&self) -> bool {
+        self.variables.contains_key("NETRC")
+    }
+
     fn either_case(&self, name: &str) -> Option<&str> {
         // CON-92: in a CGI program HTTP_PROXY comes from the request.
         let cgi = name == "http_proxy" && self.variables.contains_key("REQUEST_METHOD");

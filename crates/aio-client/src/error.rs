@@ -150,6 +150,12 @@ pub enum UsageError {
     /// `Content-Length` and `Transfer-Encoding` stand together.
     #[error("chunked can not be set if Content-Length header is set")]
     LengthAndChunked,
+    /// The `chunked` option and `Transfer-Encoding: chunked` stand together.
+    #[error("chunked can not be set if \"Transfer-Encoding: chunked\" header is set")]
+    ChunkedTwice,
+    /// The `compress` option and `Content-Encoding` stand together.
+    #[error("compress can not be set if Content-Encoding header is set")]
+    CompressedTwice,
     /// Settings of the connector contradict each other.
     #[error(transparent)]
     Connector(#[from] SettingsError),

@@ -24,6 +24,9 @@ mod deadline;
 mod env;
 mod error;
 mod middleware;
+mod netrc;
+mod options;
+mod redirect;
 mod request;
 mod response;
 mod retry;
@@ -43,6 +46,7 @@ pub use aio_connector::{
 };
 #[cfg(feature = "tls")]
 pub use aio_connector::{TlsConfigBuilder, TlsConfigError};
+pub use aio_core::coding::Coding;
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
@@ -58,6 +62,8 @@ pub use self::error::{
     ResponseErrorKind, UsageError,
 };
 pub use self::middleware::{Middleware, Next};
+pub use self::options::{JudgeResponse, RaiseForStatus};
+pub use self::redirect::{RedirectAction, RedirectHop, RedirectPolicy};
 pub use self::request::{ClientRequest, RequestBuilder};
 pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
 pub use self::retry::ConnectionRetry;

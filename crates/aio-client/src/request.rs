@@ -3,8 +3,10 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aio_connector::{BoxFuture, TlsConfig};
+use aio_core::coding::Coding;
 use aio_core::http1::Limits;
 use aio_core::{BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl};
 use bytes::Bytes;
@@ -12,6 +14,8 @@ use http::{Method, Version};
 use serde::Serialize;
 
 use crate::error::{ClientError, UsageError};
+use crate::options::{RaiseForStatus, RequestOptions};
+use crate::redirect::RedirectPolicy;
 use crate::response::ClientResponse;
 use crate::retry::ConnectionRetry;
 use crate::session::{ClientSession, send};
@@ -29,25 +33,11 @@ pub(crate) struct RequestParts {
     pub(crate) method: Method,
     pub(crate) url: RequestUrl,
     pub(crate) headers: Headers,
-    // Boxed: few requests have it, and all carry its size.
+    // Boxed: few requests have them, and all carry their size.
     pub(crate) authorization: Option<Box<BasicAuth>>,
+    pub(crate) cookies: Vec<(String, String)>,
     /// The session's, until the request changes one.
     pub(crate) options: Arc<RequestOptions>,
-}
-
-/// How a request is sent and its response read.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestOptions {
-    pub(crate) timeout: ClientTimeout,
-    pub(crate) version: Version,
-    pub(crate) limits: Limits,
-    pub(crate) auto_decompress: bool,
-    pub(crate) read_until_eof: bool,
-    pub(crate) skip_auto_headers: Vec<Box<str>>,
-    pub(crate) raise_for_status: bool,
-    pub(crate) retry_connection: ConnectionRetry,
-    pub(crate) tls: Option<TlsConfig>,
-    pub(crate) server_hostname: Option<Box<str>>,
 }
 
 impl ClientRequest {
@@ -141,6 +131,7 @@ impl RequestBuilder {
                 url,
                 headers: Headers::new(),
                 authorization: None,
+                cookies: Vec::new(),
                 options: Arc::clone(&defaults.options),
             };
             Ok(ClientRequest {
@@ -179,6 +170,28 @@ impl RequestBuilder {
             let params = params.into_params().map_err(usage)?;
             let url = request.parts.url.clone();
             request.parts.url = url.with_params(&params);
+            Ok(())
+        })
+    }
+
+    /// Sends a cookie with this request, and with the redirects within its origin; it does
+    /// not get into the session's jar.
+    pub fn cookie(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.cookies([(name, value)])
+    }
+
+    /// Sends several cookies so.
+    pub fn cookies<N: Into<String>, V: Into<String>>(
+        self,
+        cookies: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.with(|request| {
+            let own = &mut request.parts.cookies;
+            own.extend(
+                cookies
+                    .into_iter()
+                    .map(|(name, value)| (name.into(), value.into())),
+            );
             Ok(())
         })
     }
@@ -240,9 +253,61 @@ impl RequestBuilder {
         self.with_options(|options| options.read_until_eof = read_until_eof)
     }
 
-    /// Sets whether a status of 400 or more is an error, in place of the session's setting.
-    pub fn raise_for_status(self, raise_for_status: bool) -> Self {
-        self.with_options(|options| options.raise_for_status = raise_for_status)
+    /// Sets which responses are errors, in place of the session's setting: those with a
+    /// status of 400 or more (`true`), none, or what a function says.
+    pub fn raise_for_status(self, raise_for_status: impl Into<RaiseForStatus>) -> Self {
+        self.with_options(|options| options.raise_for_status = raise_for_status.into())
+    }
+
+    /// Sets whether redirects are followed; default true, but false for HEAD.
+    pub fn allow_redirects(self, allow: bool) -> Self {
+        self.with_options(|options| options.redirects.allow = Some(allow))
+    }
+
+    /// Sets how many redirects are too many, in place of the session's setting; 0 for any
+    /// number.
+    ///
+    /// As in aiohttp, the `max`-th redirect is the error: `max - 1` are followed.
+    pub fn max_redirects(self, max: usize) -> Self {
+        self.with_options(|options| options.redirects.max = max)
+    }
+
+    /// Sets what says whether a redirect is followed, in place of the session's policy.
+    pub fn redirect_policy(self, policy: RedirectPolicy) -> Self {
+        self.with_options(|options| options.redirects.policy = Some(policy))
+    }
+
+    /// Sets whether the escapes of a redirect's location are normalised, in place of the
+    /// session's setting.
+    pub fn requote_redirect_url(self, requote: bool) -> Self {
+        self.with_options(|options| options.redirects.requote = requote)
+    }
+
+    /// Sends the body compressed, and so in chunks; an empty one is sent as it is.
+    /// aiohttp's `compress=True` is [`Coding::Deflate`].
+    pub fn compress(self, coding: impl Into<Option<Coding>>) -> Self {
+        self.with_options(|options| options.sending.compress = coding.into())
+    }
+
+    /// Sends the body in chunks, though its length may be known.
+    ///
+    /// Of a request without a body, one with a method that has none by itself (GET, HEAD,
+    /// OPTIONS, TRACE) says nothing of chunks.
+    pub fn chunked(self, chunked: bool) -> Self {
+        self.with_options(|options| options.sending.chunked = chunked)
+    }
+
+    /// Asks the server whether it wants the body (`Expect: 100-continue`), and sends it
+    /// only when the server says so, or says nothing for the
+    /// [`continue_timeout`](Self::continue_timeout).
+    pub fn expect100(self, expect: bool) -> Self {
+        self.with_options(|options| options.sending.expect100 = expect)
+    }
+
+    /// Sets how long a body waits for the server to want it, in place of the session's
+    /// setting.
+    pub fn continue_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with_options(|options| options.sending.continue_timeout = timeout.into())
     }
 
     /// Sets whether the request is sent once more when its connection breaks before a

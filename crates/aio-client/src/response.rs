@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::Connection;
+use aio_connector::{Attempt, Connection};
 use aio_core::http1::Head;
 use aio_core::text::{Charset, OnError};
 use aio_core::{ContentType, HeaderView, RequestUrl};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::content::Content;
 use crate::error::{ClientError, ClientResponseError, ReadError, ResponseErrorKind};
-use crate::request::RequestOptions;
+use crate::options::RequestOptions;
 use crate::session::Context;
 
 /// The response to a request; aiohttp's `ClientResponse`.
@@ -225,6 +225,14 @@ impl ClientResponse {
         }
     }
 
+    pub(crate) fn with_history(self, history: Vec<ResponseHead>) -> Self {
+        Self { history, ..self }
+    }
+
+    pub(crate) fn attempt(&self) -> Attempt {
+        self.content.attempt()
+    }
+
     /// Returns the response without its body.
     pub fn head(&self) -> &ResponseHead {
         &self.head
@@ -403,7 +411,7 @@ impl ClientResponse {
             message: message.into(),
             head: Some(self.head.clone()),
             history: self.history.clone(),
-            attempt: self.content.attempt(),
+            attempt: self.attempt(),
             source: None,
         }
     }

@@ -8,7 +8,7 @@ use aio_connector::{ConnectEvent, ObserveConnect};
 use http::StatusCode;
 
 use crate::error::ClientError;
-use crate::response::RequestInfo;
+use crate::response::{RequestInfo, ResponseHead};
 
 /// Something that happened to a request, in the order in which it happens.
 ///
@@ -24,6 +24,11 @@ pub enum Event<'a> {
     RequestHeadersSent {
         /// What was sent.
         request: &'a RequestInfo,
+    },
+    /// A response redirects the request; it may yet be too many, or lead nowhere.
+    RequestRedirect {
+        /// The response that redirects.
+        response: &'a ResponseHead,
     },
     /// The head of the response was received, the final one.
     RequestEnd {

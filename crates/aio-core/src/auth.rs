@@ -73,8 +73,9 @@ impl BasicAuth {
         Self { encoding, ..self }
     }
 
-    /// Chooses UTF-8 if ISO-8859-1 cannot hold the credentials.
-    pub(crate) fn widened(self) -> Self {
+    /// Returns the same credentials, sent in UTF-8 if ISO-8859-1 cannot hold them.
+    #[must_use]
+    pub fn or_utf8(self) -> Self {
         let fits = self
             .login
             .chars()

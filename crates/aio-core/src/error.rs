@@ -210,6 +210,9 @@ pub enum PayloadError {
         /// What `Content-Length` says.
         expected: u64,
     },
+    /// A redirect asks for the request's body again, which could be read once only.
+    #[error("cannot follow a redirect with a request body that was sent and cannot be read again")]
+    NotReplayable,
     /// The connection failed inside the body.
     #[error("the connection failed inside the body")]
     Io(#[source] Arc<std::io::Error>),
@@ -227,7 +230,7 @@ impl PayloadError {
             | Self::ChunkExtensions { .. }
             | Self::Trailers(_) => "TransferEncodingError",
             Self::Decode { .. } | Self::Truncated { .. } => "ContentEncodingError",
-            Self::UploadLength { .. } | Self::Io(_) => "ClientPayloadError",
+            Self::UploadLength { .. } | Self::NotReplayable | Self::Io(_) => "ClientPayloadError",
         }
     }
 }

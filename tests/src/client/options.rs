@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aio_client::{ClientTimeout, Limits};
+use aio_client::wire::AuthEncoding;
+use aio_client::{BasicAuth, ClientTimeout, Limits};
 use serde_json::{Map, Value};
 
 /// Reads an object, whose list values repeat the key, or a list of pairs.
@@ -114,6 +115,17 @@ pub(super) fn limits(options: &Map<String, Value>, defaults: Limits) -> Result<L
         }
     }
     Ok(limits)
+}
+
+/// Reads login, password and, if it is not Latin-1, their encoding.
+pub(super) fn basic_auth(value: &Value) -> Result<BasicAuth, String> {
+    let parts = texts(value)?;
+    let (login, password, encoding) = match parts.as_slice() {
+        [login, password] | [login, password, "latin1"] => (login, password, AuthEncoding::Latin1),
+        [login, password, "utf-8"] => (login, password, AuthEncoding::Utf8),
+        _ => return Err(format!("auth {value}")),
+    };
+    Ok(BasicAuth::new(*login, *password).with_encoding(encoding))
 }
 
 #[cfg(test)]

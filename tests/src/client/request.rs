@@ -1,9 +1,6 @@
 //! From a `request` call to the request.
 
-use aio_client::wire::AuthEncoding;
-use aio_client::{
-    BasicAuth, ClientSession, IntoParams, Limits, ParamValue, Params, RequestBuilder,
-};
+use aio_client::{ClientSession, Coding, IntoParams, Limits, ParamValue, Params, RequestBuilder};
 use serde_json::Value;
 
 use super::{options, upload};
@@ -37,14 +34,18 @@ pub(super) fn build(
             "json" if value.is_null() => builder,
             "json" => builder.json(value),
             "data" => builder.body(upload::body(value)?),
-            "auth" => builder.basic_auth(basic_auth(value)?),
+            "auth" => builder.basic_auth(options::basic_auth(value)?),
             "raise_for_status" if value.is_null() => builder,
             "raise_for_status" => builder.raise_for_status(options::flag(value)?),
             "auto_decompress" => builder.auto_decompress(options::flag(value)?),
             "read_until_eof" => builder.read_until_eof(options::flag(value)?),
             "timeout" => builder.timeout(options::timeout(value)?),
-            // Redirects are never followed.
-            "allow_redirects" if *value == false => builder,
+            "allow_redirects" => builder.allow_redirects(options::flag(value)?),
+            "max_redirects" => builder.max_redirects(options::size(value)?),
+            "chunked" if value.is_null() => builder,
+            "chunked" => builder.chunked(options::flag(value)?),
+            "compress" => builder.compress(coding(value)?),
+            "expect100" => builder.expect100(options::flag(value)?),
             _ => return Err(format!("request option {option}")),
         };
     }
@@ -73,14 +74,15 @@ fn param(value: &Value) -> Result<ParamValue, String> {
     }
 }
 
-fn basic_auth(value: &Value) -> Result<BasicAuth, String> {
-    let parts = options::texts(value)?;
-    let (login, password, encoding) = match parts.as_slice() {
-        [login, password] | [login, password, "latin1"] => (login, password, AuthEncoding::Latin1),
-        [login, password, "utf-8"] => (login, password, AuthEncoding::Utf8),
-        _ => return Err(format!("auth {value}")),
-    };
-    Ok(BasicAuth::new(*login, *password).with_encoding(encoding))
+fn coding(value: &Value) -> Result<Option<Coding>, String> {
+    match value {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(Coding::Deflate)),
+        _ => match Coding::from_header(options::text(value)?.as_bytes()) {
+            Some(coding) => Ok(Some(coding)),
+            None => Err(format!("compress {value}")),
+        },
+    }
 }
 
 #[cfg(test)]

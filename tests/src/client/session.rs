@@ -23,6 +23,9 @@ pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, Strin
             }
             "headers" => builder.headers(options::headers(value)?),
             "base_url" => builder.base_url(options::text(value)?),
+            "auth" => builder.basic_auth(options::basic_auth(value)?),
+            "trust_env" => builder.trust_env(options::flag(value)?),
+            "requote_redirect_url" => builder.requote_redirect_url(options::flag(value)?),
             "version" => builder.version(version(value)?),
             "raise_for_status" => builder.raise_for_status(options::flag(value)?),
             "auto_decompress" => builder.auto_decompress(options::flag(value)?),

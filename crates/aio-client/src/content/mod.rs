@@ -20,7 +20,7 @@ use self::marks::ChunkMarks;
 use self::prefetched::Prefetched;
 use self::source::{Piece, Source};
 use crate::error::{ClientError, ClientReadError, ReadError, UsageError};
-use crate::request::RequestOptions;
+use crate::options::RequestOptions;
 use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context, send};
 

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::prefetched::Prefetched;
 use crate::deadline::{Late, Watch};
 use crate::error::ClientError;
-use crate::request::RequestOptions;
+use crate::options::RequestOptions;
 use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context, send};
 

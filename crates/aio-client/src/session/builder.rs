@@ -3,17 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use aio_connector::{Connector, TcpConnector};
+use aio_core::coding::Coding;
 use aio_core::http1::Limits;
-use aio_core::{ClientTimeout, Headers, IntoUrl};
+use aio_core::{BasicAuth, ClientTimeout, Headers, IntoParams, IntoUrl, Params};
 use http::Version;
 
 use super::{ClientSession, Defaults, Shared};
 use crate::env::Environment;
 use crate::error::{ClientError, UsageError};
 use crate::middleware::Middleware;
-use crate::request::{RequestOptions, check_version};
+use crate::options::{RaiseForStatus, RequestOptions};
+use crate::redirect::RedirectPolicy;
+use crate::request::check_version;
 use crate::response::ResponseHead;
 use crate::retry::ConnectionRetry;
 use crate::trace::TraceConfig;
@@ -28,28 +32,19 @@ pub struct ClientSessionBuilder {
     middlewares: Vec<Arc<dyn Middleware>>,
     trace_configs: Vec<Arc<dyn TraceConfig>>,
     environment: Option<Environment>,
+    trust_env: bool,
     error: Option<ClientError>,
 }
 
 impl Default for ClientSessionBuilder {
     fn default() -> Self {
-        let options = RequestOptions {
-            timeout: ClientTimeout::default(),
-            version: Version::HTTP_11,
-            limits: Limits::default(),
-            auto_decompress: true,
-            read_until_eof: true,
-            skip_auto_headers: Vec::new(),
-            raise_for_status: false,
-            retry_connection: ConnectionRetry::default(),
-            tls: None,
-            server_hostname: None,
-        };
         Self {
             defaults: Defaults {
                 base_url: None,
                 headers: Headers::new(),
-                options: Arc::new(options),
+                options: Arc::default(),
+                params: Params::default(),
+                basic_auth: None,
                 fallback_charset: None,
             },
             connector: None,
@@ -57,6 +52,7 @@ impl Default for ClientSessionBuilder {
             middlewares: Vec::new(),
             trace_configs: Vec::new(),
             environment: None,
+            trust_env: false,
             error: None,
         }
     }
@@ -93,6 +89,26 @@ impl ClientSessionBuilder {
             .fold(self, |builder, (name, value)| builder.header(name, value))
     }
 
+    /// Appends parameters to the query of each request's URL, but for those whose key is
+    /// there already; a redirect's URL gets none.
+    pub fn query(mut self, params: impl IntoParams) -> Self {
+        match params.into_params() {
+            Ok(params) => self.defaults.params = params,
+            Err(error) => self.fail(UsageError::from(error).into()),
+        }
+        self
+    }
+
+    /// Sends these credentials with each request that has none of its own; aiohttp's
+    /// `auth`.
+    ///
+    /// Only to the origin of the base URL, if there is one; else to that of each request,
+    /// but to no other one that it is redirected to.
+    pub fn basic_auth(mut self, auth: BasicAuth) -> Self {
+        self.defaults.basic_auth = Some(auth);
+        self
+    }
+
     /// Leaves out a header that would be added by itself: `Accept`, `Accept-Encoding`,
     /// `User-Agent` or `Content-Type`.
     pub fn skip_auto_header(mut self, name: impl AsRef<str>) -> Self {
@@ -127,9 +143,50 @@ impl ClientSessionBuilder {
         self
     }
 
-    /// Sets whether a status of 400 or more is an error; default false.
-    pub fn raise_for_status(mut self, raise_for_status: bool) -> Self {
-        self.options().raise_for_status = raise_for_status;
+    /// Sets which responses are errors: those with a status of 400 or more (`true`), none,
+    /// the default, or what a function says.
+    pub fn raise_for_status(mut self, raise_for_status: impl Into<RaiseForStatus>) -> Self {
+        self.options().raise_for_status = raise_for_status.into();
+        self
+    }
+
+    /// Sets whether redirects are followed; default true, but false for HEAD.
+    pub fn allow_redirects(mut self, allow: bool) -> Self {
+        self.options().redirects.allow = Some(allow);
+        self
+    }
+
+    /// Sets how many redirects are too many; default 10, 0 for any number.
+    ///
+    /// As in aiohttp, the `max`-th redirect is the error: `max - 1` are followed.
+    pub fn max_redirects(mut self, max: usize) -> Self {
+        self.options().redirects.max = max;
+        self
+    }
+
+    /// Sets what says whether and how a redirect is followed; default all that
+    /// [`allow_redirects`](Self::allow_redirects) lets through.
+    pub fn redirect_policy(mut self, policy: RedirectPolicy) -> Self {
+        self.options().redirects.policy = Some(policy);
+        self
+    }
+
+    /// Sets whether the escapes of a redirect's location are normalised; default true.
+    pub fn requote_redirect_url(mut self, requote: bool) -> Self {
+        self.options().redirects.requote = requote;
+        self
+    }
+
+    /// Sends bodies compressed, and so in chunks; default as they are.
+    pub fn compress(mut self, coding: impl Into<Option<Coding>>) -> Self {
+        self.options().sending.compress = coding.into();
+        self
+    }
+
+    /// Sets how long a body waits for the `100 Continue` that its request asked for;
+    /// default one second, `None` for as long as the other timeouts let it (as aiohttp).
+    pub fn continue_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options().sending.continue_timeout = timeout.into();
         self
     }
 
@@ -175,6 +232,13 @@ impl ClientSessionBuilder {
         self
     }
 
+    /// Sets whether the environment is asked for credentials (a netrc file); default
+    /// false.
+    pub fn trust_env(mut self, trust: bool) -> Self {
+        self.trust_env = trust;
+        self
+    }
+
     /// Sets what the session may learn from the environment; default that of the process.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = Some(environment);
@@ -204,6 +268,7 @@ impl ClientSessionBuilder {
                 middlewares: self.middlewares.into(),
                 trace_configs: self.trace_configs,
                 environment: self.environment.unwrap_or_else(Environment::from_process),
+                trust_env: self.trust_env,
                 closed: AtomicBool::new(false),
             }),
         }

@@ -1,8 +1,9 @@
 //! The head of a request: what the caller set, and what is added by itself.
 
 use aio_connector::{ConnectionKey, UploadFraming};
+use aio_core::coding::Coding;
 use aio_core::http1::{write_field, write_request_line};
-use aio_core::{Body, HeaderError, HeaderRef, Headers, PayloadError, check_field};
+use aio_core::{Body, HeaderError, HeaderRef, PayloadError, check_field};
 use bytes::BytesMut;
 use http::{Method, Version};
 
@@ -26,6 +27,10 @@ const AUTO_FIELDS: &str = concat!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) framing: UploadFraming,
+    /// The coding that the body is to be compressed with.
+    pub(super) compress: Option<Coding>,
+    /// Whether the body waits for `100 Continue`.
+    pub(super) expect: bool,
     /// Whether the head must still tell the framing; else the caller's fields do.
     tell: bool,
     /// Whether the caller asks for the connection to be closed.
@@ -40,11 +45,19 @@ pub(super) enum Refusal {
 }
 
 impl Plan {
-    /// Decides the framing from the caller's fields and the body (SPEC REQ-46 to 51).
-    pub(super) fn of(method: &Method, headers: &Headers, body: &Body) -> Result<Self, Refusal> {
+    /// Decides the framing from the caller's fields and options and the body (SPEC REQ-10 to
+    /// 14, REQ-46 to 54).
+    pub(super) fn of(request: &RequestParts, body: &Body) -> Result<Self, Refusal> {
+        let sending = request.options.sending;
+        let compress = sending.compress.filter(|_| !body.is_empty());
         let (mut length, mut chunked, mut close) = (None, false, false);
-        for field in headers.iter() {
+        let (mut coded, mut expect) = (false, sending.expect100);
+        for field in request.headers.iter() {
             match field.name().len() {
+                6 if field.name().eq_ignore_ascii_case("expect") => {
+                    expect |= field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                }
+                16 => coded |= field.name().eq_ignore_ascii_case("content-encoding"),
                 14 if field.name().eq_ignore_ascii_case("content-length") => {
                     let value = given_length(field)?;
                     if length.replace(value).is_some() {
@@ -70,10 +83,24 @@ impl Plan {
             check_field("Content-Type", content_type.as_bytes())
                 .map_err(|error| Refusal::Usage(error.into()))?;
         }
+        let refused = |error| Err(Refusal::Usage(error));
+        if compress.is_some() && coded {
+            return refused(UsageError::CompressedTwice);
+        }
+        let given = length.is_some() || chunked;
+        // REQ-50: a request that says nothing of a body has no chunks either.
+        let silent = body.is_none() && announces_nothing(&request.method);
+        let wants_chunks = sending.chunked || compress.is_some();
+        if wants_chunks && chunked {
+            return refused(UsageError::ChunkedTwice);
+        }
+        if length.is_some() && (chunked || wants_chunks) {
+            return refused(UsageError::LengthAndChunked);
+        }
+        chunked |= wants_chunks && !silent;
         let framing = match (length, chunked) {
-            (Some(_), true) => return Err(Refusal::Usage(UsageError::LengthAndChunked)),
             (_, true) => UploadFraming::Chunked,
-            (Some(given), _) => {
+            (Some(given), false) => {
                 if let Some(actual) = body.len().filter(|&actual| actual != given) {
                     let error = PayloadError::UploadLength {
                         actual,
@@ -83,15 +110,15 @@ impl Plan {
                 }
                 UploadFraming::Length(given)
             }
-            (None, _) => body
+            (None, false) => body
                 .len()
                 .map_or(UploadFraming::Chunked, UploadFraming::Length),
         };
-        let silent = body.is_none() && !announces_nothing(method);
-        let tell = length.is_none() && !chunked && (!body.is_none() || silent);
         Ok(Self {
             framing,
-            tell,
+            compress,
+            expect,
+            tell: !given && !silent,
             close,
         })
     }
@@ -189,23 +216,27 @@ pub(super) fn write(
         auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
         auto(given.user_agent, "User-Agent", USER_AGENT)?;
     }
+    if let Some(coding) = plan.compress {
+        write_field(head, "Content-Encoding", coding.name().as_bytes())?;
+    }
     if plan.tell
         && let UploadFraming::Length(length) = plan.framing
     {
         write_field(head, "Content-Length", length.to_string().as_bytes())?;
     }
+    let wants_type = !given.content_type && !skipped("Content-Type");
     let content_type = body.content_type();
-    if !given.content_type && !skipped("Content-Type") {
-        match content_type {
-            Some(content_type) => write_field(head, "Content-Type", content_type.as_bytes())?,
-            None if has_default_type(method) => {
-                write_field(head, "Content-Type", b"application/octet-stream")?;
-            }
-            None => {}
-        }
+    if let Some(content_type) = content_type.filter(|_| wants_type) {
+        write_field(head, "Content-Type", content_type.as_bytes())?;
     }
     if plan.tell && plan.framing == UploadFraming::Chunked {
         write_field(head, "Transfer-Encoding", b"chunked")?;
+    }
+    if plan.expect && !given.expect {
+        write_field(head, "Expect", b"100-continue")?;
+    }
+    if wants_type && content_type.is_none() && has_default_type(method) {
+        write_field(head, "Content-Type", b"application/octet-stream")?;
     }
     if !given.connection {
         match (options.version, force_close) {
@@ -223,6 +254,7 @@ pub(super) fn write(
 #[derive(Default)]
 struct Given {
     accept: bool,
+    expect: bool,
     accept_encoding: bool,
     user_agent: bool,
     content_type: bool,
@@ -235,7 +267,10 @@ impl Given {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
             4 => return is("host"),
-            6 => self.accept |= is("accept"),
+            6 => {
+                self.accept |= is("accept");
+                self.expect |= is("expect");
+            }
             10 => {
                 self.user_agent |= is("user-agent");
                 self.connection |= is("connection");

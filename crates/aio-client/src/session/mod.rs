@@ -2,6 +2,8 @@
 
 mod builder;
 mod head;
+mod hops;
+mod prepare;
 pub(crate) mod send;
 
 use std::fmt;
@@ -10,14 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aio_connector::{Connector, TcpConnector};
-use aio_core::{ClientTimeout, Headers, IntoUrl, RequestUrl};
+use aio_core::{BasicAuth, ClientTimeout, Headers, IntoUrl, Params, RequestUrl};
 use http::Method;
 
 pub use self::builder::ClientSessionBuilder;
 pub(crate) use self::send::Context;
 use crate::env::Environment;
 use crate::middleware::Middleware;
-use crate::request::{RequestBuilder, RequestOptions, method};
+use crate::options::RequestOptions;
+use crate::request::{RequestBuilder, method};
 use crate::response::ResponseHead;
 use crate::trace::TraceConfig;
 
@@ -53,6 +56,7 @@ pub(crate) struct Shared {
     middlewares: Arc<[Arc<dyn Middleware>]>,
     trace_configs: Vec<Arc<dyn TraceConfig>>,
     environment: Environment,
+    trust_env: bool,
     closed: AtomicBool,
 }
 
@@ -63,6 +67,8 @@ pub(crate) type FallbackCharset = Arc<dyn Fn(&ResponseHead, &[u8]) -> String + S
 pub(crate) struct Defaults {
     pub(crate) base_url: Option<RequestUrl>,
     pub(crate) headers: Headers,
+    pub(crate) params: Params,
+    pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) options: Arc<RequestOptions>,
     pub(crate) fallback_charset: Option<FallbackCharset>,
 }
@@ -131,6 +137,11 @@ impl ClientSession {
     /// Returns the headers that go with each request.
     pub fn headers(&self) -> &Headers {
         &self.shared.defaults.headers
+    }
+
+    /// Tells whether credentials are looked for in the environment.
+    pub fn trust_env(&self) -> bool {
+        self.shared.trust_env
     }
 
     /// Returns what the session may learn from its process's environment.

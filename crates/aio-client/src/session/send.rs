@@ -15,11 +15,14 @@ use aio_core::{RequestUrl, deadline};
 use http::Method;
 
 use super::head::{self, Plan, Refusal};
+use super::hops::Hops;
+use super::prepare;
 use crate::deadline::{Deadlines, Late, Watch};
 use crate::error::{
     ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind, UsageError,
 };
 use crate::middleware::Next;
+use crate::options::RaiseForStatus;
 use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, RequestInfo};
 use crate::retry::{has_left, is_idempotent};
@@ -64,7 +67,7 @@ pub(crate) fn send(
         if session.is_closed() {
             return Err(UsageError::SessionClosed.into());
         }
-        merge_defaults(&session, &mut request.parts)?;
+        prepare::merge_defaults(&session, &mut request.parts)?;
         let start = TraceStart {
             method: &request.parts.method,
             url: &request.parts.url,
@@ -77,65 +80,58 @@ pub(crate) fn send(
             sent: None,
         };
         context.traces.on(&Event::RequestStart);
-        let raise = request.parts.options.raise_for_status;
-        let sent = if context.session.middlewares().is_empty() {
-            match with_retry(&mut request, &context).await {
-                Ok((head, exchange)) => answered(request.parts, &context, head, exchange),
-                Err(error) => Err(error),
+        let raise = request.parts.options.raise_for_status.clone();
+        let mut hops = Hops::new(&request);
+        let sent = loop {
+            if context.session.trust_env() {
+                let looked = prepare::look_for_credentials(&context.session, &mut request.parts);
+                if let Err(error) = Box::pin(looked).await {
+                    break Err(error);
+                }
             }
-        } else {
-            Box::pin(through_middlewares(request, &context)).await
+            let response = if context.session.middlewares().is_empty() {
+                match with_retry(&mut request, &context).await {
+                    Ok((head, exchange)) if !hops.follows(head.status) => {
+                        break Ok(answered(request.parts, &context, head, exchange));
+                    }
+                    Ok((head, exchange)) => {
+                        answered(request.parts.clone(), &context, head, exchange)
+                    }
+                    Err(error) => break Err(error),
+                }
+            } else {
+                let request = ClientRequest {
+                    parts: request.parts.clone(),
+                    body: std::mem::take(&mut request.body),
+                };
+                match Box::pin(through_middlewares(request, &context)).await {
+                    Ok(response) if !hops.follows(response.status()) => break Ok(response),
+                    Ok(response) => response,
+                    Err(error) => break Err(error),
+                }
+            };
+            match hops.next(&mut request, response, &context) {
+                Ok(None) => {}
+                Ok(Some(response)) => break Ok(response),
+                Err(error) => break Err(error),
+            }
         };
-        ended(sent, raise, &context)
+        let sent = sent.map(|response| response.with_history(hops.into_history()));
+        let judged = match (sent, raise) {
+            (Ok(response), RaiseForStatus::With(judge)) => judge(response).await,
+            (Ok(mut response), RaiseForStatus::Always) => {
+                response.raise_for_status().err().map_or(Ok(response), Err)
+            }
+            (sent, _) => sent,
+        };
+        context.traces.on(&match &judged {
+            Ok(response) => Event::RequestEnd {
+                status: response.status(),
+            },
+            Err(error) => Event::RequestException { error },
+        });
+        judged
     }
-}
-
-/// Judges what a request has come to, and tells those who watch.
-fn ended(
-    mut sent: Result<ClientResponse, ClientError>,
-    raise: bool,
-    context: &Context,
-) -> Result<ClientResponse, ClientError> {
-    let raised = match &mut sent {
-        Ok(response) if raise => response.raise_for_status().err(),
-        _ => None,
-    };
-    if let Some(error) = raised {
-        sent = Err(error);
-    }
-    context.traces.on(&match &sent {
-        Ok(response) => Event::RequestEnd {
-            status: response.status(),
-        },
-        Err(error) => Event::RequestException { error },
-    });
-    sent
-}
-
-/// Puts the session's headers under the request's, and the URL's credentials into it.
-fn merge_defaults(session: &ClientSession, request: &mut RequestParts) -> Result<(), ClientError> {
-    let defaults = session.headers();
-    if !defaults.is_empty() {
-        let own = std::mem::replace(&mut request.headers, defaults.clone());
-        request.headers.merge(&own);
-    }
-    let credentials = match (request.url.userinfo(), request.authorization.take()) {
-        // REQ-16.
-        (Some(_), Some(_)) => return Err(UsageError::TwoAuths.into()),
-        (Some(in_url), None) => in_url.encode(),
-        (None, Some(given)) => given.encode(),
-        (None, None) => return Ok(()),
-    };
-    if request.headers.contains("authorization") {
-        return Err(UsageError::TwoAuths.into());
-    }
-    // A header as any other from here on: middlewares may change it.
-    let credentials = credentials.map_err(UsageError::from)?;
-    request
-        .headers
-        .append("Authorization", credentials)
-        .map_err(UsageError::from)?;
-    Ok(())
 }
 
 async fn through_middlewares(
@@ -205,7 +201,7 @@ pub(crate) async fn behind_middlewares(
             .fetch_or(for_good && parts.method != Method::GET, Ordering::Relaxed);
     }
     let (head, exchange) = answer?;
-    answered(parts, context, head, exchange)
+    Ok(answered(parts, context, head, exchange))
 }
 
 fn answered(
@@ -213,16 +209,10 @@ fn answered(
     context: &Context,
     head: Head,
     exchange: Exchange,
-) -> Result<ClientResponse, ClientError> {
+) -> ClientResponse {
     let sent = exchange.sent_head().clone();
     let info = RequestInfo::new(parts.method, parts.url, sent);
-    Ok(ClientResponse::new(
-        context,
-        parts.options,
-        info,
-        head,
-        exchange,
-    ))
+    ClientResponse::new(context, parts.options, info, head, exchange)
 }
 
 /// Sends a request, and once more if its connection turns out dead (SPEC §5).
@@ -282,14 +272,13 @@ async fn once(
         session, deadlines, ..
     } = context;
     let url = &request.url;
-    let plan =
-        Plan::of(&request.method, &request.headers, body).map_err(|refusal| match refusal {
-            Refusal::Usage(error) => ClientError::Usage(error),
-            Refusal::Payload(source) => {
-                let attempt = attempt(url, deadlines.started, Phase::Send, false);
-                ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
-            }
-        })?;
+    let plan = Plan::of(request, body).map_err(|refusal| match refusal {
+        Refusal::Usage(error) => ClientError::Usage(error),
+        Refusal::Payload(source) => {
+            let attempt = attempt(url, deadlines.started, Phase::Send, false);
+            ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
+        }
+    })?;
     let mut connection = connect(request, context).await?;
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();

@@ -63,7 +63,7 @@ pub(super) fn credentials(userinfo: &str) -> Option<BasicAuth> {
         return None;
     }
     let (login, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    Some(BasicAuth::new(percent_decoded(login), percent_decoded(password)).widened())
+    Some(BasicAuth::new(percent_decoded(login), percent_decoded(password)).or_utf8())
 }
 
 fn percent_decoded(text: &str) -> String {

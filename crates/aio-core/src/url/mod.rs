@@ -234,6 +234,24 @@ impl RequestUrl {
         }
     }
 
+    /// Appends those of `params` whose key the query does not have.
+    ///
+    /// ```
+    /// # use aio_core::{IntoParams, RequestUrl};
+    /// let url = RequestUrl::parse("http://example.org/?x=1")?;
+    /// let params = [("x", "0"), ("y", "0")].into_params().expect("no floats in it");
+    /// assert_eq!(url.with_missing_params(&params).target(), "/?x=1&y=0");
+    /// # Ok::<(), aio_core::UrlError>(())
+    /// ```
+    #[must_use]
+    pub fn with_missing_params(self, params: &Params) -> Self {
+        let missing = match self.query() {
+            None => return self.with_params(params),
+            Some(query) => params.without_keys_of(query),
+        };
+        self.with_params(&missing)
+    }
+
     /// Returns the URL without its query, as errors and logs show it.
     pub fn without_query(&self) -> Cow<'_, str> {
         match self.query {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use url::form_urlencoded;
+
 use crate::multidict::MultiDict;
 use crate::url::quote::{Part, quote};
 
@@ -84,6 +86,20 @@ impl Params {
             Kind::Pairs(pairs) => pairs.is_empty(),
             Kind::Raw(text) => text.is_empty(),
         }
+    }
+
+    /// Leaves out the pairs whose key `query` has; text is taken as a whole.
+    pub(super) fn without_keys_of(&self, query: &str) -> Self {
+        let Kind::Pairs(pairs) = &self.0 else {
+            return self.clone();
+        };
+        let keys: Vec<_> = form_urlencoded::parse(query.as_bytes())
+            .map(|(key, _)| key)
+            .collect();
+        let is_missing = |(key, _): &&(String, String)| !keys.iter().any(|have| have == key);
+        Self(Kind::Pairs(
+            pairs.iter().filter(is_missing).cloned().collect(),
+        ))
     }
 
     pub(super) fn write(&self, out: &mut String) {

@@ -1,0 +1,75 @@
+//! What a session adds to a request before it is sent: headers, parameters, credentials.
+
+use aio_core::BasicAuth;
+
+use super::ClientSession;
+use crate::error::{ClientError, UsageError};
+use crate::netrc;
+use crate::request::RequestParts;
+
+/// Puts the session's headers and parameters under the request's own, and the credentials
+/// that the request names, or else the session's, into its headers.
+pub(super) fn merge_defaults(
+    session: &ClientSession,
+    request: &mut RequestParts,
+) -> Result<(), ClientError> {
+    let defaults = session.defaults();
+    if !defaults.headers.is_empty() {
+        let own = std::mem::replace(&mut request.headers, defaults.headers.clone());
+        request.headers.merge(&own);
+    }
+    if !defaults.params.is_empty() {
+        request.url = request.url.clone().with_missing_params(&defaults.params);
+    }
+    let of_session = || {
+        defaults
+            .basic_auth
+            .as_ref()
+            .filter(|_| session.may_authorize(request))
+    };
+    let credentials = match (request.url.userinfo(), request.authorization.as_deref()) {
+        // REQ-16.
+        (Some(_), Some(_)) => return Err(UsageError::TwoAuths.into()),
+        (in_url, given) => in_url.or(given).or_else(of_session),
+    };
+    let Some(credentials) = credentials.cloned() else {
+        return Ok(());
+    };
+    if request.headers.contains("authorization") {
+        return Err(UsageError::TwoAuths.into());
+    }
+    request.authorization = None;
+    request.authorize(&credentials)
+}
+
+impl ClientSession {
+    /// Tells whether the session's credentials may go where the request goes (SES-14).
+    fn may_authorize(&self, request: &RequestParts) -> bool {
+        let base = self.defaults().base_url.as_ref();
+        base.is_none_or(|base| base.same_origin(&request.url))
+    }
+}
+
+impl RequestParts {
+    /// Sets the `Authorization` header: one as any other from here on, which middlewares
+    /// may change.
+    pub(super) fn authorize(&mut self, credentials: &BasicAuth) -> Result<(), ClientError> {
+        let credentials = credentials.encode().map_err(UsageError::from)?;
+        let set = self.headers.insert("Authorization", credentials);
+        Ok(set.map_err(UsageError::from)?)
+    }
+}
+
+/// Looks for credentials in the environment, for a request that has none.
+pub(super) async fn look_for_credentials(
+    session: &ClientSession,
+    request: &mut RequestParts,
+) -> Result<(), ClientError> {
+    if request.headers.contains("authorization") {
+        return Ok(());
+    }
+    match netrc::credentials(session.environment(), request.url.host()).await {
+        Some(credentials) => request.authorize(&credentials),
+        None => Ok(()),
+    }
+}
