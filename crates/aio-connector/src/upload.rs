@@ -5,9 +5,10 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use aio_core::http1::{LAST_CHUNK, chunk_size_line};
+use aio_core::http1::{LAST_CHUNK, chunk_size_line, last_chunk};
 use aio_core::{Body, BodyKind, BodyStream, BoxError, PayloadError};
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use tokio::io::AsyncWrite;
 
 use crate::transport::Transport;
@@ -186,17 +187,24 @@ impl Upload {
             if queued >= GATHER || self.queue.len() >= SLICES - 1 {
                 return false;
             }
-            let queued = match source.stream.as_mut().poll_next(cx) {
-                Poll::Pending => return true,
-                Poll::Ready(Some(Ok(piece))) => source.framing.queue(piece, &mut self.queue),
-                Poll::Ready(Some(Err(error))) => Err(UploadError::Source(error)),
-                Poll::Ready(None) => {
-                    let framing = self.source.take().map(|source| source.framing);
-                    framing.map_or(Ok(()), |framing| framing.finish(&mut self.queue))
-                }
+            let Poll::Ready(frame) = source.stream.as_mut().poll_frame(cx) else {
+                return true;
             };
-            if let Err(error) = queued {
-                (self.failed, self.source) = (Some(error), None);
+            let (framing, queue) = (&mut source.framing, &mut self.queue);
+            let queued = match frame {
+                None => framing.finish(queue, None),
+                Some(Err(error)) => Err(UploadError::Source(error)),
+                Some(Ok(frame)) => match frame.into_data().map_err(|other| other.into_trailers()) {
+                    Ok(piece) => framing.queue(piece, queue),
+                    Err(Ok(trailers)) => framing.finish(queue, Some(&trailers)),
+                    // A kind of frame that HTTP/1.1 has no place for.
+                    Err(Err(_)) => Ok(Queued::Piece),
+                },
+            };
+            match queued {
+                Ok(Queued::Piece) => {}
+                Ok(Queued::End) => self.source = None,
+                Err(error) => (self.failed, self.source) = (Some(error), None),
             }
         }
         // A source that gives nothing but empty pieces must not keep the thread.
@@ -231,10 +239,18 @@ impl Upload {
     }
 }
 
+/// How far a body has been queued.
+enum Queued {
+    /// There may be more of it.
+    Piece,
+    /// To its end.
+    End,
+}
+
 impl SourceFraming {
-    fn queue(&mut self, piece: Bytes, queue: &mut VecDeque<Bytes>) -> Result<(), UploadError> {
+    fn queue(&mut self, piece: Bytes, queue: &mut VecDeque<Bytes>) -> Result<Queued, UploadError> {
         if piece.is_empty() {
-            return Ok(());
+            return Ok(Queued::Piece);
         }
         match self {
             Self::Chunked { open } => {
@@ -256,13 +272,23 @@ impl SourceFraming {
             }
         }
         queue.push_back(piece);
-        Ok(())
+        Ok(Queued::Piece)
     }
 
-    fn finish(&self, queue: &mut VecDeque<Bytes>) -> Result<(), UploadError> {
+    /// Queues what ends the body; trailers are lost behind a body of known length.
+    fn finish(
+        &self,
+        queue: &mut VecDeque<Bytes>,
+        trailers: Option<&HeaderMap>,
+    ) -> Result<Queued, UploadError> {
         match *self {
-            Self::Chunked { open: true } => queue.push_back(Bytes::from_static(b"\r\n0\r\n\r\n")),
-            Self::Chunked { open: false } => queue.push_back(Bytes::from_static(LAST_CHUNK)),
+            Self::Chunked { open } => {
+                if open {
+                    queue.push_back(Bytes::from_static(b"\r\n"));
+                }
+                let last = trailers.map_or(Ok(Bytes::from_static(LAST_CHUNK)), last_chunk);
+                queue.push_back(last.map_err(|error| UploadError::Source(error.into()))?);
+            }
             Self::Length { sent, whole } if sent != whole => {
                 let error = PayloadError::UploadLength {
                     actual: sent,
@@ -272,6 +298,6 @@ impl SourceFraming {
             }
             Self::Length { .. } => {}
         }
-        Ok(())
+        Ok(Queued::End)
     }
 }

@@ -12,7 +12,8 @@ use aio_core::http1::{BodyEvent, Exchanged, Head, Limits};
 use aio_core::{Body, BoxError, HttpError, PayloadError, RequestUrl};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body::Frame;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
@@ -510,4 +511,49 @@ async fn there_is_no_body_before_the_head() {
     let mut exchange = answered(&Method::GET, b"HTTP/1.1 200 OK\r\n\r\nbody").await;
     let error = body(&mut exchange).await.expect_err("no head yet");
     assert!(matches!(error, ExchangeError::Closed), "{error:?}");
+}
+
+/// One piece, then trailers.
+struct Trailed(VecDeque<Frame<Bytes>>);
+
+impl Trailed {
+    fn new(trailers: &[(&'static str, &'static str)]) -> Self {
+        let fields = trailers.iter().map(|&(name, value)| {
+            let value = HeaderValue::from_static(value);
+            (HeaderName::from_static(name), value)
+        });
+        let trailers = Frame::trailers(HeaderMap::from_iter(fields));
+        Self(VecDeque::from([Frame::data(Bytes::from("abc")), trailers]))
+    }
+}
+
+impl http_body::Body for Trailed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_stand_behind_the_last_chunk() {
+    let upload = |trailers| Body::from_http(Trailed::new(trailers));
+    check_writes(
+        upload(&[("x-sum", "7"), ("etag", "a")]),
+        UploadFraming::Chunked,
+        &["3\r\nabc\r\n0\r\nx-sum: 7\r\netag: a\r\n\r\n"],
+    )
+    .await;
+    check_writes(
+        upload(&[("content-length", "9"), ("cookie", "a=b")]),
+        UploadFraming::Chunked,
+        &["3\r\nabc\r\n0\r\n\r\n"],
+    )
+    .await;
+    let one = upload(&[("x-sum", "7")]);
+    check_writes(one, UploadFraming::Length(3), &["abc"]).await;
 }

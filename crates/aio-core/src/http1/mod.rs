@@ -24,5 +24,5 @@ mod response;
 pub use self::body::{BodyDecoder, BodyEvent};
 pub use self::framing::{Exchanged, Framing, Message};
 pub use self::limits::Limits;
-pub use self::request::{LAST_CHUNK, chunk_size_line, write_field, write_request_line};
+pub use self::request::{LAST_CHUNK, chunk_size_line, last_chunk, write_field, write_request_line};
 pub use self::response::{Head, HeadParser, sent_fields};

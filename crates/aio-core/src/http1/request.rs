@@ -1,6 +1,7 @@
 //! The head of a request and the framing of its body, written into one buffer.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Version};
 
 use crate::headers::{HeaderError, check_field};
@@ -67,6 +68,63 @@ pub fn chunk_size_line(size: usize) -> String {
     format!("{size:x}\r\n")
 }
 
+/// Writes what ends a chunked body with these trailers.
+///
+/// Fields that RFC 9110 §6.5.1 forbids there are left out: those that frame or route the
+/// message, say who asks or how, or tell what the content is.
+///
+/// # Errors
+/// As [`check_field`](crate::check_field).
+pub fn last_chunk(trailers: &HeaderMap) -> Result<Bytes, HeaderError> {
+    let mut chunk = BytesMut::from("0\r\n");
+    for (name, value) in trailers {
+        if !is_forbidden_trailer(name) {
+            write_field(&mut chunk, name.as_str(), value.as_bytes())?;
+        }
+    }
+    chunk.put_slice(b"\r\n");
+    Ok(chunk.freeze())
+}
+
+fn is_forbidden_trailer(name: &HeaderName) -> bool {
+    const FORBIDDEN: [HeaderName; 29] = [
+        // Framing, connection and routing.
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::TRAILER,
+        header::TE,
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        header::UPGRADE,
+        header::HOST,
+        // Controls and conditions.
+        header::CACHE_CONTROL,
+        header::EXPECT,
+        header::MAX_FORWARDS,
+        header::PRAGMA,
+        header::RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+        // Who asks.
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::SET_COOKIE,
+        header::WWW_AUTHENTICATE,
+        header::PROXY_AUTHENTICATE,
+        // What the content is.
+        header::CONTENT_ENCODING,
+        header::CONTENT_TYPE,
+        header::CONTENT_RANGE,
+        header::CONTENT_LOCATION,
+    ];
+    FORBIDDEN.contains(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +153,45 @@ mod tests {
             "/\t",
         ] {
             check(bad, false);
+        }
+    }
+
+    #[track_caller]
+    fn check_trailers(fields: &[(&'static str, &'static str)], want: &str) {
+        let mut trailers = HeaderMap::new();
+        for &(name, value) in fields {
+            let value = http::HeaderValue::from_static(value);
+            trailers.append(HeaderName::from_static(name), value);
+        }
+        let chunk = last_chunk(&trailers).expect("fields of a map are fine");
+        assert_eq!(chunk, want, "{fields:?}");
+    }
+
+    #[test]
+    fn trailers_stand_behind_the_last_chunk() {
+        check_trailers(&[], "0\r\n\r\n");
+        check_trailers(
+            &[("x-sum", "1"), ("x-sum", "2")],
+            "0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn trailers_that_would_change_the_request_are_left_out() {
+        for name in [
+            "content-length",
+            "transfer-encoding",
+            "host",
+            "trailer",
+            "authorization",
+            "cookie",
+            "content-type",
+            "content-encoding",
+            "connection",
+            "expect",
+            "range",
+        ] {
+            check_trailers(&[(name, "x"), ("etag", "1")], "0\r\netag: 1\r\n\r\n");
         }
     }
 }
