@@ -23,6 +23,7 @@ mod content;
 mod deadline;
 mod env;
 mod error;
+mod json;
 mod middleware;
 mod netrc;
 mod options;
@@ -61,10 +62,11 @@ pub use self::error::{
     ClientError, ClientPayloadError, ClientReadError, ClientResponseError, ReadError,
     ResponseErrorKind, UsageError,
 };
+pub use self::json::{JsonValue, python_json};
 pub use self::middleware::{Middleware, Next};
 pub use self::options::{JudgeResponse, RaiseForStatus};
 pub use self::redirect::{RedirectAction, RedirectHop, RedirectPolicy};
-pub use self::request::{ClientRequest, RequestBuilder};
+pub use self::request::{ClientRequest, IntoRequest, RequestBuilder};
 pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
 pub use self::retry::ConnectionRetry;
 pub use self::session::{ClientSession, ClientSessionBuilder, request};
@@ -73,7 +75,8 @@ pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 /// The traits to have in scope.
 pub mod prelude {
     pub use crate::{
-        Connector, Dial, IntoParams, IntoUrl, Middleware, RequestTrace, Resolver, TraceConfig,
+        Connector, Dial, IntoParams, IntoRequest, IntoUrl, Middleware, RequestTrace, Resolver,
+        TraceConfig,
     };
 }
 

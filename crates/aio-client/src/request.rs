@@ -14,6 +14,7 @@ use http::{Method, Version};
 use serde::Serialize;
 
 use crate::error::{ClientError, UsageError};
+use crate::json::{JsonValue, compact};
 use crate::options::{RaiseForStatus, RequestOptions};
 use crate::redirect::RedirectPolicy;
 use crate::response::ClientResponse;
@@ -41,6 +42,28 @@ pub(crate) struct RequestParts {
 }
 
 impl ClientRequest {
+    fn new(
+        session: &ClientSession,
+        method: Method,
+        url: impl IntoUrl,
+    ) -> Result<Self, ClientError> {
+        let defaults = session.defaults();
+        let url = url.resolve(defaults.base_url.as_ref())?;
+        url.check_http()?;
+        let parts = RequestParts {
+            method,
+            url,
+            headers: Headers::new(),
+            authorization: None,
+            cookies: Vec::new(),
+            options: Arc::clone(&defaults.options),
+        };
+        Ok(Self {
+            parts,
+            body: Body::none(),
+        })
+    }
+
     /// Returns the method.
     pub fn method(&self) -> &Method {
         &self.parts.method
@@ -90,6 +113,50 @@ impl ClientRequest {
     }
 }
 
+/// What [`ClientSession::execute`] sends: an [`http::Request`], whose body is whatever is one
+/// here, or a [`ClientRequest`] that was built before.
+///
+/// An `http::Request` is taken as HTTP/1.1 unless it says 1.0; its extensions mean nothing
+/// here. A relative URI is joined to the session's base URL.
+pub trait IntoRequest: sealed::Sealed {
+    /// Makes the request; the session gives its options.
+    ///
+    /// # Errors
+    /// If the URL cannot be requested, or the version is none that is spoken.
+    fn into_request(self, session: &ClientSession) -> Result<ClientRequest, ClientError>;
+}
+
+impl IntoRequest for ClientRequest {
+    fn into_request(self, _: &ClientSession) -> Result<Self, ClientError> {
+        Ok(self)
+    }
+}
+
+impl<B: Into<Body>> IntoRequest for http::Request<B> {
+    fn into_request(self, session: &ClientSession) -> Result<ClientRequest, ClientError> {
+        let (parts, body) = self.into_parts();
+        check_version(parts.version)?;
+        let mut request = ClientRequest::new(session, parts.method, parts.uri)?;
+        if parts.version == Version::HTTP_10 {
+            Arc::make_mut(&mut request.parts.options).version = parts.version;
+        }
+        for (name, value) in &parts.headers {
+            request.parts.headers.append(name, value).map_err(usage)?;
+        }
+        request.body = body.into();
+        Ok(request)
+    }
+}
+
+mod sealed {
+    use super::{Body, ClientRequest};
+
+    #[expect(unnameable_types, reason = "nobody else is to implement the trait")]
+    pub trait Sealed {}
+    impl Sealed for ClientRequest {}
+    impl<B: Into<Body>> Sealed for http::Request<B> {}
+}
+
 /// A request under construction; awaiting it sends it.
 ///
 /// The first mistake made while building is what sending it fails with.
@@ -122,23 +189,14 @@ impl RequestBuilder {
         method: Result<Method, UsageError>,
         url: impl IntoUrl,
     ) -> Self {
-        let defaults = session.defaults();
-        let request = method.map_err(ClientError::Usage).and_then(|method| {
-            let url = url.resolve(defaults.base_url.as_ref())?;
-            url.check_http()?;
-            let parts = RequestParts {
-                method,
-                url,
-                headers: Headers::new(),
-                authorization: None,
-                cookies: Vec::new(),
-                options: Arc::clone(&defaults.options),
-            };
-            Ok(ClientRequest {
-                parts,
-                body: Body::none(),
-            })
-        });
+        let request = method
+            .map_err(ClientError::Usage)
+            .and_then(|method| ClientRequest::new(&session, method, url));
+        Self { session, request }
+    }
+
+    pub(crate) fn of(session: ClientSession, request: impl IntoRequest) -> Self {
+        let request = request.into_request(&session);
         Self { session, request }
     }
 
@@ -215,13 +273,16 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to `value` as JSON, with `Content-Type: application/json`.
+    /// Sets the body to `value` as JSON, with `Content-Type: application/json`, written by
+    /// the session's [`json_serialize`](crate::ClientSessionBuilder::json_serialize).
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
-        let written =
-            serde_json::to_vec(value).map_err(|error| UsageError::Json(error.to_string().into()));
+        let written = match &self.session.defaults().json_serialize {
+            Some(serialize) => serialize(JsonValue::new(&value)),
+            None => compact(&value),
+        };
         match written {
             Ok(json) => self.body(Body::typed(Bytes::from(json), "application/json")),
-            Err(error) => self.with(|_| Err(error.into())),
+            Err(error) => self.with(|_| Err(UsageError::Json(error.to_string().into()).into())),
         }
     }
 
@@ -328,6 +389,34 @@ impl RequestBuilder {
     /// place of the URL's host.
     pub fn server_hostname(self, name: impl Into<Box<str>>) -> Self {
         self.with_options(|options| options.server_hostname = Some(name.into()))
+    }
+
+    /// Makes the request without sending it, for [`execute`](ClientSession::execute); the
+    /// session's headers and the like come when it is sent.
+    ///
+    /// # Errors
+    /// Whatever was wrong with the request first.
+    pub fn build(self) -> Result<ClientRequest, ClientError> {
+        self.request
+    }
+
+    /// Makes the same request again, unless its body can be sent once only.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let request = ClientSession::new().post("http://127.0.0.1:8080/").body("again");
+    /// assert!(request.try_clone().is_some());
+    /// ```
+    pub fn try_clone(&self) -> Option<Self> {
+        let request = match &self.request {
+            Ok(request) => Ok(request.try_clone()?),
+            Err(error) => Err(error.clone()),
+        };
+        Some(Self {
+            session: self.session.clone(),
+            request,
+        })
     }
 
     /// Sends the request and reads the head of its response.

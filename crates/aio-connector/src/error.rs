@@ -233,8 +233,18 @@ impl ConnectionError {
                 }
                 Phase::Send | Phase::Head | Phase::Body => "SocketTimeoutError",
             },
-            Self::Source { source, .. } if source.is::<io::Error>() => "ClientOSError",
-            Self::Source { .. } | Self::Closed { .. } => "ClientConnectionError",
+            // EDGE-053: a timeout that no system call reports is Python's own.
+            Self::Source { source, .. } => match source.downcast_ref::<io::Error>() {
+                Some(error)
+                    if error.kind() == io::ErrorKind::TimedOut
+                        && error.raw_os_error().is_none() =>
+                {
+                    "TimeoutError"
+                }
+                Some(_) => "ClientOSError",
+                None => "ClientConnectionError",
+            },
+            Self::Closed { .. } => "ClientConnectionError",
         }
     }
 }

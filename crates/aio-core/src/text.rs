@@ -358,6 +358,20 @@ static CHARSETS: &[(&str, &str, Codec)] = &[
     ("cp949", "cp949 949 ms949 uhc", Codec::Multi(encoding_rs::EUC_KR)),
 ];
 
+/// Writes a finite `number` as Python's `repr` does: `1.0`, `1e+16`, `1e-05`.
+///
+/// ```
+/// assert_eq!(aio_core::text::float_text(1e16), "1e+16");
+/// ```
+pub fn float_text(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>().unwrap_or_default() {
+        -4..16 => format!("{number:?}"),
+        exponent => format!("{digits}e{exponent:+03}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

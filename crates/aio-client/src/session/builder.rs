@@ -8,12 +8,13 @@ use std::time::Duration;
 use aio_connector::{Connector, TcpConnector};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
-use aio_core::{BasicAuth, ClientTimeout, Headers, IntoParams, IntoUrl, Params};
+use aio_core::{BasicAuth, BoxError, ClientTimeout, Headers, IntoParams, IntoUrl, Params};
 use http::Version;
 
 use super::{ClientSession, Defaults, Shared};
 use crate::env::Environment;
 use crate::error::{ClientError, UsageError};
+use crate::json::JsonValue;
 use crate::middleware::Middleware;
 use crate::options::{RaiseForStatus, RequestOptions};
 use crate::redirect::RedirectPolicy;
@@ -45,6 +46,7 @@ impl Default for ClientSessionBuilder {
                 options: Arc::default(),
                 params: Params::default(),
                 basic_auth: None,
+                json_serialize: None,
                 fallback_charset: None,
             },
             connector: None,
@@ -194,6 +196,16 @@ impl ClientSessionBuilder {
     /// response has come; default those with an idempotent method.
     pub fn retry_connection(mut self, retry: ConnectionRetry) -> Self {
         self.options().retry_connection = retry;
+        self
+    }
+
+    /// Writes the values of JSON bodies; default compact JSON, as serde_json writes it.
+    /// [`python_json`](crate::python_json) writes it as Python does.
+    pub fn json_serialize(
+        mut self,
+        serialize: impl Fn(JsonValue<'_>) -> Result<Vec<u8>, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.defaults.json_serialize = Some(Arc::new(serialize));
         self
     }
 

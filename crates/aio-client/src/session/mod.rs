@@ -18,9 +18,10 @@ use http::Method;
 pub use self::builder::ClientSessionBuilder;
 pub(crate) use self::send::Context;
 use crate::env::Environment;
+use crate::json::JsonSerialize;
 use crate::middleware::Middleware;
 use crate::options::RequestOptions;
-use crate::request::{RequestBuilder, method};
+use crate::request::{IntoRequest, RequestBuilder, method};
 use crate::response::ResponseHead;
 use crate::trace::TraceConfig;
 
@@ -70,6 +71,7 @@ pub(crate) struct Defaults {
     pub(crate) params: Params,
     pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) options: Arc<RequestOptions>,
+    pub(crate) json_serialize: Option<JsonSerialize>,
     pub(crate) fallback_charset: Option<FallbackCharset>,
 }
 
@@ -122,6 +124,20 @@ impl ClientSession {
     /// Begins a DELETE request.
     pub fn delete(&self, url: impl IntoUrl) -> RequestBuilder {
         RequestBuilder::new(self.clone(), Ok(Method::DELETE), url)
+    }
+
+    /// Begins a request of one that was built elsewhere: an [`http::Request`], or what
+    /// [`RequestBuilder::build`] made.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::post("http://127.0.0.1:8080/").body("text")?;
+    /// let response = session.execute(request).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute(&self, request: impl IntoRequest) -> RequestBuilder {
+        RequestBuilder::of(self.clone(), request)
     }
 
     /// Returns the connector.

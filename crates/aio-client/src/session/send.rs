@@ -11,7 +11,7 @@ use aio_connector::{
     Phase, SharedTimer, now,
 };
 use aio_core::http1::{Exchanged, Head};
-use aio_core::{RequestUrl, deadline};
+use aio_core::{Body, RequestUrl, deadline};
 use http::Method;
 
 use super::head::{self, Plan, Refusal};
@@ -271,15 +271,18 @@ async fn once(
     let Context {
         session, deadlines, ..
     } = context;
-    let url = &request.url;
-    let plan = Plan::of(request, body).map_err(|refusal| match refusal {
-        Refusal::Usage(error) => ClientError::Usage(error),
-        Refusal::Payload(source) => {
-            let attempt = attempt(url, deadlines.started, Phase::Send, false);
-            ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
-        }
-    })?;
+    let mut plan = plan(request, body, *deadlines)?;
     let mut connection = connect(request, context).await?;
+    // Not before: a request that waits for a connection is to hold no file.
+    if body.needs_opening() {
+        match Box::pin(open(request, body, *deadlines)).await {
+            Ok(opened) => plan = opened,
+            Err(error) => {
+                connection.release();
+                return Err(error);
+            }
+        }
+    }
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
     if let Err(error) = head::write(buffer, request, body, plan, key, force_close) {
@@ -300,13 +303,45 @@ async fn once(
     let mut exchange = Exchange::start(connection, std::mem::take(body), options);
     if !context.traces.is_empty() {
         let sent = exchange.sent_head().clone();
-        let info = RequestInfo::new(request.method.clone(), url.clone(), sent);
+        let info = RequestInfo::new(request.method.clone(), request.url.clone(), sent);
         context
             .traces
             .on(&Event::RequestHeadersSent { request: &info });
     }
     let head = receive_head(&mut exchange, request, *deadlines).await?;
     Ok((head, exchange))
+}
+
+/// Decides how the body goes out.
+fn plan(request: &RequestParts, body: &Body, deadlines: Deadlines) -> Result<Plan, ClientError> {
+    Plan::of(request, body).map_err(|refusal| match refusal {
+        Refusal::Usage(error) => ClientError::Usage(error),
+        Refusal::Payload(source) => {
+            let attempt = attempt(&request.url, deadlines.started, Phase::Send, false);
+            ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
+        }
+    })
+}
+
+/// Opens a body for one sending within `total`, and decides anew: its length may only now
+/// be known.
+async fn open(
+    request: &RequestParts,
+    body: &mut Body,
+    deadlines: Deadlines,
+) -> Result<Plan, ClientError> {
+    let opened = SharedTimer::default()
+        .within(deadlines.total, body.open())
+        .await;
+    let attempt = || attempt(&request.url, deadlines.started, Phase::Send, false);
+    match opened {
+        Some(Ok(())) => plan(request, body, deadlines),
+        Some(Err(source)) => Err(ClientError::Connection(ConnectionError::Source {
+            attempt: Box::new(attempt()),
+            source: source.into(),
+        })),
+        None => Err(ClientError::Timeout(Box::new(attempt()))),
+    }
 }
 
 /// Gets a connection within `connect` and `total`.

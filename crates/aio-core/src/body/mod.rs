@@ -324,6 +324,12 @@ impl Default for Body {
     }
 }
 
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::none()
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::typed(bytes, OCTETS)

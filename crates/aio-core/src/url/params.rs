@@ -6,6 +6,7 @@ use std::fmt;
 use url::form_urlencoded;
 
 use crate::multidict::MultiDict;
+use crate::text::float_text;
 use crate::url::quote::{Part, quote};
 
 /// Parameters to append to a query: pairs, or a query as text.
@@ -150,16 +151,6 @@ fn push(texts: &mut Vec<(String, String)>, key: &str, value: ParamValue) -> Resu
     };
     texts.push((key.to_owned(), text));
     Ok(())
-}
-
-/// Writes a finite `number` as Python's `repr` does: `1.0`, `1e+16`, `1e-05`.
-fn float_text(number: f64) -> String {
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>().unwrap_or_default() {
-        -4..16 => format!("{number:?}"),
-        exponent => format!("{digits}e{exponent:+03}"),
-    }
 }
 
 impl From<&str> for ParamValue {
