@@ -10,6 +10,7 @@ mod peer;
 mod pool;
 mod promises;
 mod reading;
+mod redirects;
 mod retries;
 mod scripted_server;
 mod seams;
