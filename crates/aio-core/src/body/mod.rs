@@ -1,5 +1,6 @@
 //! What a request sends behind its head.
 
+mod progress;
 mod replay;
 mod stream;
 
@@ -12,6 +13,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 
+pub use self::progress::UploadProgress;
 use self::replay::Opener;
 use self::stream::{Frames, Pieces};
 
@@ -60,6 +62,7 @@ enum Kind {
 #[derive(Clone, Default)]
 struct Rare {
     content_type: Option<Box<str>>,
+    progress: Option<UploadProgress>,
 }
 
 /// How a [`Body`] gives its bytes.
@@ -192,14 +195,8 @@ impl Body {
             }
             Cow::Owned(owned) => Some(owned.into()),
         };
-        match &mut self.rare {
-            Some(rare) => rare.content_type = owned,
-            None if owned.is_some() => {
-                self.rare = Some(Box::new(Rare {
-                    content_type: owned,
-                }));
-            }
-            None => {}
+        if owned.is_some() || self.rare.is_some() {
+            self.rare_mut().content_type = owned;
         }
         self
     }
@@ -212,6 +209,22 @@ impl Body {
             rare.content_type = None;
         }
         self
+    }
+
+    /// Lets `progress` tell how much of it is sent.
+    #[must_use]
+    pub fn with_progress(mut self, progress: UploadProgress) -> Self {
+        self.rare_mut().progress = Some(progress);
+        self
+    }
+
+    /// Returns what tells how much of it is sent, if anything does.
+    pub fn progress(&self) -> Option<&UploadProgress> {
+        self.rare.as_ref()?.progress.as_ref()
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Returns its length in bytes, if known; `Some(0)` without a body.
