@@ -16,11 +16,11 @@ use http::Method;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::{self, Handle};
 
-use crate::exchange::ExchangeError;
+use crate::exchange::{ExchangeError, ExchangeOptions};
 use crate::pool::{Kept, User};
 use crate::timer::{Timer, now};
 use crate::transport::Transport;
-use crate::upload::{Upload, UploadError, UploadFraming};
+use crate::upload::{Upload, UploadError};
 
 /// What one receive asks for at most. On the CPUs measured (Zen 3) bulk reads of 64 KiB
 /// cost 0.71 of hyper's, those of 256 KiB 0.92, those of 8 KiB 1.32.
@@ -80,7 +80,8 @@ struct State {
     exchanged: Exchanged,
     body: BodyDecoder,
     message: Option<Message>,
-    /// The response refuses the request: nobody wants the rest of its body.
+    /// The response refuses the request, or came instead of the leave to send its body:
+    /// nobody wants the rest of it.
     refused: bool,
     /// Pieces of data received since the request began.
     receipts: u64,
@@ -133,22 +134,19 @@ impl Link {
     }
 
     /// Begins an exchange with the head that was written into the buffer.
-    pub(crate) fn start(
-        &mut self,
-        body: Body,
-        framing: UploadFraming,
-        limits: Limits,
-        exchanged: Exchanged,
-    ) -> Bytes {
+    pub(crate) fn start(&mut self, body: Body, options: &ExchangeOptions) -> Bytes {
         let head = self.head.split().freeze();
         // The buffer of a long head is not for the next one.
         if head.len() + self.head.capacity() > IDLE_BUFFER {
             self.head = BytesMut::new();
         }
         let state = &mut self.exchange;
-        state.upload.start(head.clone(), body, framing);
-        state.parser = HeadParser::new(limits);
-        (state.limits, state.exchanged) = (limits, exchanged);
+        let hold = options.expect_continue;
+        state
+            .upload
+            .start(head.clone(), body, options.framing, hold);
+        state.parser = HeadParser::new(options.limits);
+        (state.limits, state.exchanged) = (options.limits, options.exchanged);
         (state.interim, state.receipts) = (0, 0);
         (state.message, state.upload_failed, state.refused) = (None, None, false);
         self.requests += 1;
@@ -168,6 +166,16 @@ impl Link {
     pub(crate) fn is_sending(&self) -> bool {
         let state = &self.exchange;
         !self.is_sent() && !state.refused && !state.upload.is_starved()
+    }
+
+    /// Tells whether the head is out and the body waits for the server's leave.
+    pub(crate) fn is_waiting_for_continue(&self) -> bool {
+        self.exchange.upload.is_holding()
+    }
+
+    /// Sends the body without waiting on.
+    pub(crate) fn send_body(&mut self) {
+        self.exchange.upload.let_go();
     }
 
     /// Tells whether the response has come whole.
@@ -222,13 +230,14 @@ impl Link {
                     if self.exchange.interim > limit {
                         return Poll::Ready(Err(HttpError::TooManyInterim { limit }.into()));
                     }
+                    self.exchange.upload.let_go();
                     continue;
                 }
                 let state = &mut self.exchange;
                 let message = head.message(state.exchanged)?;
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
-                state.refused = head.status.as_u16() >= 400;
+                state.refused = state.upload.drop_held() || head.status.as_u16() >= 400;
                 return Poll::Ready(Ok(head));
             }
         }

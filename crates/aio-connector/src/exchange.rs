@@ -41,6 +41,7 @@ use crate::upload::UploadFraming;
 ///     framing: UploadFraming::Length(0),
 ///     limits: Limits::default(),
 ///     exchanged: Exchanged::of(&Method::GET),
+///     expect_continue: false,
 ///     force_close: false,
 /// };
 /// let mut exchange = Exchange::start(connection, Body::none(), options);
@@ -67,6 +68,10 @@ pub struct ExchangeOptions {
     pub limits: Limits,
     /// What the response must know of the request.
     pub exchanged: Exchanged,
+    /// Whether the body waits for the server's leave, a 1xx response; for a head with
+    /// `Expect: 100-continue`. A final response in its place drops the body unsent and
+    /// closes the connection at its end. A body without bytes does not wait.
+    pub expect_continue: bool,
     /// Whether the connection is closed after the exchange whatever the server says.
     pub force_close: bool,
 }
@@ -122,7 +127,7 @@ impl Exchange {
         connection.force_close |= options.force_close;
         connection.used = true;
         let link = connection.link_mut();
-        let head = link.start(body, options.framing, options.limits, options.exchanged);
+        let head = link.start(body, &options);
         Self {
             connection: Some(connection),
             head,
@@ -155,6 +160,23 @@ impl Exchange {
         self.connection
             .as_ref()
             .is_some_and(|connection| connection.link().is_sending())
+    }
+
+    /// Tells whether the head is out and the body waits for the server's leave.
+    ///
+    /// Some servers never give it: whoever has waited long enough may
+    /// [send the body](Self::send_body) all the same.
+    pub fn is_waiting_for_continue(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.link().is_waiting_for_continue())
+    }
+
+    /// Sends a body that waits for the server's leave without it, from the next poll on.
+    pub fn send_body(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.link_mut().send_body();
+        }
     }
 
     /// Tells whether the response has come whole, so that the server owes nothing.

@@ -32,6 +32,7 @@ where
         framing,
         limits: Limits::default(),
         exchanged: Exchanged::of(method),
+        expect_continue: false,
         force_close: false,
     };
     Exchange::start(connection, body, options)

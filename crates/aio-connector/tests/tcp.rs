@@ -63,6 +63,7 @@ fn get(mut connection: Connection) -> Exchange {
         framing: UploadFraming::Length(0),
         limits: Limits::default(),
         exchanged: Exchanged::of(&Method::GET),
+        expect_continue: false,
         force_close: false,
     };
     Exchange::start(connection, Body::none(), options)
@@ -353,6 +354,7 @@ async fn a_close_in_the_middle_of_a_poll_is_not_missed() {
         framing: UploadFraming::Chunked,
         limits: Limits::default(),
         exchanged: Exchanged::of(&Method::POST),
+        expect_continue: false,
         force_close: false,
     };
     let body = Body::stream(Closing(pool.clone()));

@@ -295,6 +295,7 @@ async fn once(
         framing: plan.framing,
         limits: request.options.limits,
         exchanged,
+        expect_continue: false,
         force_close: force_close || plan.close,
     };
     if let Some(sent) = &context.sent {

@@ -1,5 +1,7 @@
 //! A request on its way out: head and body, gathered into few writes.
 
+mod meter;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,6 +13,7 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use tokio::io::AsyncWrite;
 
+use self::meter::Meter;
 use crate::transport::Transport;
 
 /// How much of a streamed body is gathered for one write: a write per piece of 64 KiB
@@ -28,14 +31,29 @@ const WRITES: usize = 16;
 #[derive(Default)]
 pub(crate) struct Upload {
     queue: VecDeque<Bytes>,
+    held: Held,
     source: Option<Source>,
     /// What the source failed with; it counts when all before it is written.
     failed: Option<UploadError>,
+    /// Tells whoever asks how much of the body is written. Boxed: few bodies have it.
+    meter: Option<Box<Meter>>,
     /// Bytes that were written.
     written: u64,
     /// All was written and flushed.
     done: bool,
     has_body: bool,
+}
+
+/// The body of a request with `Expect: 100-continue`.
+#[derive(Default)]
+enum Held {
+    /// There is none, or it is on its way.
+    #[default]
+    Nothing,
+    /// It waits for the server's leave. Boxed: few are held.
+    Body(Box<(Body, UploadFraming)>),
+    /// The server has answered without it, and it is not sent.
+    Unwanted,
 }
 
 struct Source {
@@ -75,35 +93,48 @@ pub(crate) enum UploadError {
 }
 
 impl Upload {
-    /// Begins with `head`, behind which `body` goes out framed so.
-    pub(crate) fn start(&mut self, head: Bytes, body: Body, framing: UploadFraming) {
+    /// Begins with `head`, behind which `body` goes out framed so; told to `hold` it, not
+    /// before it is let go.
+    pub(crate) fn start(&mut self, head: Bytes, body: Body, framing: UploadFraming, hold: bool) {
         self.queue.clear();
         self.queue.push_back(head);
-        (self.source, self.failed) = (None, None);
+        (self.source, self.failed, self.held) = (None, None, Held::Nothing);
         (self.written, self.done, self.has_body) = (0, false, !body.is_none());
+        self.meter = body.progress().cloned().map(Meter::start).map(Box::new);
+        // Of what has no bytes the server need not be spared any.
+        if hold && !body.is_empty() {
+            self.held = Held::Body(Box::new((body, framing)));
+        } else {
+            self.queue_body(body, framing);
+        }
+    }
+
+    /// Lets a held body go.
+    pub(crate) fn let_go(&mut self) {
+        match std::mem::take(&mut self.held) {
+            Held::Body(held) => self.queue_body(held.0, held.1),
+            other => self.held = other,
+        }
+    }
+
+    /// Drops a held body; tells whether there was one.
+    pub(crate) fn drop_held(&mut self) -> bool {
+        let held = matches!(self.held, Held::Body(_));
+        if held {
+            self.held = Held::Unwanted;
+        }
+        held
+    }
+
+    /// Tells whether the head is out and the body held.
+    pub(crate) fn is_holding(&self) -> bool {
+        matches!(self.held, Held::Body(_)) && self.queue.is_empty()
+    }
+
+    fn queue_body(&mut self, body: Body, framing: UploadFraming) {
         match body.into_kind() {
-            BodyKind::None => {
-                // REQ-50: a chunked request without data still ends its body.
-                if framing == UploadFraming::Chunked {
-                    self.queue.push_back(Bytes::from_static(LAST_CHUNK));
-                }
-            }
-            BodyKind::Bytes(bytes) => match framing {
-                UploadFraming::Length(_) => {
-                    if !bytes.is_empty() {
-                        self.queue.push_back(bytes);
-                    }
-                }
-                UploadFraming::Chunked => {
-                    let empty = bytes.is_empty();
-                    if !empty {
-                        self.queue.push_back(chunk_size_line(bytes.len()).into());
-                        self.queue.push_back(bytes);
-                        self.queue.push_back(Bytes::from_static(b"\r\n"));
-                    }
-                    self.queue.push_back(Bytes::from_static(LAST_CHUNK));
-                }
-            },
+            BodyKind::None => self.queue_whole(Bytes::new(), framing),
+            BodyKind::Bytes(bytes) => self.queue_whole(bytes, framing),
             BodyKind::Stream { stream, .. } => {
                 let framing = match framing {
                     UploadFraming::Length(whole) => SourceFraming::Length { sent: 0, whole },
@@ -114,13 +145,46 @@ impl Upload {
         }
     }
 
+    /// Queues a body that is all there, or none: a chunked request without data still ends
+    /// its body (REQ-50).
+    fn queue_whole(&mut self, bytes: Bytes, framing: UploadFraming) {
+        let length = bytes.len();
+        match framing {
+            UploadFraming::Length(whole) if whole != length as u64 => {
+                self.failed = Some(wrong_length(length as u64, whole));
+            }
+            UploadFraming::Length(0) => {}
+            UploadFraming::Length(_) => self.queue_data(bytes),
+            UploadFraming::Chunked => {
+                if length > 0 {
+                    self.queue.push_back(chunk_size_line(length).into());
+                    self.queue_data(bytes);
+                    self.queue.push_back(Bytes::from_static(b"\r\n"));
+                }
+                self.queue.push_back(Bytes::from_static(LAST_CHUNK));
+            }
+        }
+    }
+
+    /// Queues bytes of the body, of which the meter is told.
+    fn queue_data(&mut self, data: Bytes) {
+        if let Some(meter) = &mut self.meter {
+            let queued = self.queue.iter().map(Bytes::len).sum::<usize>();
+            let start = self.written + queued as u64;
+            meter.queued(start..start + data.len() as u64);
+        }
+        self.queue.push_back(data);
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Tells whether all that the body's source has given so far is written.
+    /// Tells whether all is written but what the body's source has not given so far, or
+    /// what is held.
     pub(crate) fn is_starved(&self) -> bool {
-        self.source.is_some() && self.queue.is_empty()
+        let more = self.source.is_some() || !matches!(self.held, Held::Nothing);
+        more && self.queue.is_empty()
     }
 
     pub(crate) fn has_body(&self) -> bool {
@@ -139,7 +203,7 @@ impl Upload {
     /// Frees what is left of the request.
     pub(crate) fn abandon(&mut self) {
         self.queue.clear();
-        self.source = None;
+        (self.source, self.held) = (None, Held::Nothing);
     }
 
     /// Writes on; is ready when all is written.
@@ -172,6 +236,9 @@ impl Upload {
             }
             self.written += written as u64;
             self.consume(written);
+            if let Some(meter) = &mut self.meter {
+                meter.written(self.written);
+            }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -179,6 +246,9 @@ impl Upload {
 
     /// Queues what the source has ready; tells whether it has more, but not yet.
     fn fill(&mut self, cx: &mut Context<'_>) -> bool {
+        if !matches!(self.held, Held::Nothing) {
+            return true;
+        }
         for _ in 0..SLICES {
             let Some(source) = &mut self.source else {
                 return false;
@@ -190,21 +260,18 @@ impl Upload {
             let Poll::Ready(frame) = source.stream.as_mut().poll_frame(cx) else {
                 return true;
             };
-            let (framing, queue) = (&mut source.framing, &mut self.queue);
             let queued = match frame {
-                None => framing.finish(queue, None),
+                None => self.queue_end(None),
                 Some(Err(error)) => Err(UploadError::Source(error)),
                 Some(Ok(frame)) => match frame.into_data().map_err(|other| other.into_trailers()) {
-                    Ok(piece) => framing.queue(piece, queue),
-                    Err(Ok(trailers)) => framing.finish(queue, Some(&trailers)),
+                    Ok(piece) => self.queue_piece(piece),
+                    Err(Ok(trailers)) => self.queue_end(Some(&trailers)),
                     // A kind of frame that HTTP/1.1 has no place for.
-                    Err(Err(_)) => Ok(Queued::Piece),
+                    Err(Err(_)) => Ok(()),
                 },
             };
-            match queued {
-                Ok(Queued::Piece) => {}
-                Ok(Queued::End) => self.source = None,
-                Err(error) => (self.failed, self.source) = (Some(error), None),
+            if let Err(error) = queued {
+                (self.failed, self.source) = (Some(error), None);
             }
         }
         // A source that gives nothing but empty pieces must not keep the thread.
@@ -212,6 +279,37 @@ impl Upload {
             cx.waker().wake_by_ref();
         }
         self.source.is_some()
+    }
+
+    /// Queues a piece of the source.
+    fn queue_piece(&mut self, piece: Bytes) -> Result<(), UploadError> {
+        let Some(source) = self.source.as_mut().filter(|_| !piece.is_empty()) else {
+            return Ok(());
+        };
+        let line = source.framing.admit(piece.len())?;
+        self.queue.extend(line);
+        self.queue_data(piece);
+        Ok(())
+    }
+
+    /// Queues what stands behind the last piece of the source; a body of known length has no
+    /// place for trailers.
+    fn queue_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), UploadError> {
+        match self.source.take().map(|source| source.framing) {
+            Some(SourceFraming::Chunked { open }) => {
+                if open {
+                    self.queue.push_back(Bytes::from_static(b"\r\n"));
+                }
+                let last = trailers.map_or(Ok(Bytes::from_static(LAST_CHUNK)), last_chunk);
+                let last = last.map_err(|error| UploadError::Source(error.into()))?;
+                self.queue.push_back(last);
+                Ok(())
+            }
+            Some(SourceFraming::Length { sent, whole }) if sent != whole => {
+                Err(wrong_length(sent, whole))
+            }
+            Some(SourceFraming::Length { .. }) | None => Ok(()),
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, stream: &mut Transport) -> Poll<io::Result<usize>> {
@@ -239,65 +337,27 @@ impl Upload {
     }
 }
 
-/// How far a body has been queued.
-enum Queued {
-    /// There may be more of it.
-    Piece,
-    /// To its end.
-    End,
-}
-
 impl SourceFraming {
-    fn queue(&mut self, piece: Bytes, queue: &mut VecDeque<Bytes>) -> Result<Queued, UploadError> {
-        if piece.is_empty() {
-            return Ok(Queued::Piece);
-        }
+    /// Takes note of a piece of so many bytes; gives the line that stands before it.
+    fn admit(&mut self, length: usize) -> Result<Option<Bytes>, UploadError> {
         match self {
             Self::Chunked { open } => {
-                let line = chunk_size_line(piece.len());
+                let line = chunk_size_line(length);
                 let line = if *open { format!("\r\n{line}") } else { line };
                 *open = true;
-                queue.push_back(line.into());
+                Ok(Some(line.into()))
             }
             Self::Length { sent, whole } => {
-                let more = *sent + piece.len() as u64;
-                if more > *whole {
-                    let error = PayloadError::UploadLength {
-                        actual: more,
-                        expected: *whole,
-                    };
-                    return Err(UploadError::Length(error));
+                *sent += length as u64;
+                if *sent > *whole {
+                    return Err(wrong_length(*sent, *whole));
                 }
-                *sent = more;
+                Ok(None)
             }
         }
-        queue.push_back(piece);
-        Ok(Queued::Piece)
     }
+}
 
-    /// Queues what ends the body; trailers are lost behind a body of known length.
-    fn finish(
-        &self,
-        queue: &mut VecDeque<Bytes>,
-        trailers: Option<&HeaderMap>,
-    ) -> Result<Queued, UploadError> {
-        match *self {
-            Self::Chunked { open } => {
-                if open {
-                    queue.push_back(Bytes::from_static(b"\r\n"));
-                }
-                let last = trailers.map_or(Ok(Bytes::from_static(LAST_CHUNK)), last_chunk);
-                queue.push_back(last.map_err(|error| UploadError::Source(error.into()))?);
-            }
-            Self::Length { sent, whole } if sent != whole => {
-                let error = PayloadError::UploadLength {
-                    actual: sent,
-                    expected: whole,
-                };
-                return Err(UploadError::Length(error));
-            }
-            Self::Length { .. } => {}
-        }
-        Ok(Queued::End)
-    }
+fn wrong_length(actual: u64, expected: u64) -> UploadError {
+    UploadError::Length(PayloadError::UploadLength { actual, expected })
 }
