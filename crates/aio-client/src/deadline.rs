@@ -23,6 +23,8 @@ pub(crate) enum Late {
     Phase,
     /// A pause while sending, which may go on when the response is read.
     Write,
+    /// The server's leave to send the body.
+    Continue,
 }
 
 impl Deadlines {
@@ -88,16 +90,19 @@ impl Watch {
         }
     }
 
-    /// Is ready when the exchange, which is pending, is too slow.
+    /// Is ready when the exchange, which is pending, is too slow, or has waited for the
+    /// server's leave long enough.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
         timeout: &ClientTimeout,
+        waits_until: Option<Instant>,
     ) -> Poll<Late> {
         let reading = (self.reading_too_long(exchange, timeout), Late::Phase);
         let writing = (self.writing_too_long(exchange, timeout), Late::Write);
-        let (deadline, late) = self.deadlines.first([reading, writing]);
+        let leave = (waits_until, Late::Continue);
+        let (deadline, late) = self.deadlines.first([reading, writing, leave]);
         let Some(timer) = exchange.timer() else {
             return Poll::Pending;
         };

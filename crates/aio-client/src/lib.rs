@@ -53,7 +53,7 @@ pub use aio_core::text::OnError;
 pub use aio_core::{
     BasicAuth, Body, BoxError, ClientTimeout, ContentType, HeaderError, HeaderRef, HeaderView,
     Headers, HttpError, IntoParams, IntoUrl, MultiDict, ParamValue, Params, PayloadError,
-    RequestUrl, Scheme, UrlError, UrlErrorKind,
+    RequestUrl, Scheme, UploadProgress, UrlError, UrlErrorKind,
 };
 
 pub use self::content::Content;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use aio_connector::{BoxFuture, TlsConfig};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
-use aio_core::{BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl};
+use aio_core::{
+    BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl, UploadProgress,
+};
 use bytes::Bytes;
 use http::{Method, Version};
 use serde::Serialize;
@@ -37,6 +39,7 @@ pub(crate) struct RequestParts {
     // Boxed: few requests have them, and all carry their size.
     pub(crate) authorization: Option<Box<BasicAuth>>,
     pub(crate) cookies: Vec<(String, String)>,
+    pub(crate) upload_progress: Option<UploadProgress>,
     /// The session's, until the request changes one.
     pub(crate) options: Arc<RequestOptions>,
 }
@@ -56,6 +59,7 @@ impl ClientRequest {
             headers: Headers::new(),
             authorization: None,
             cookies: Vec::new(),
+            upload_progress: None,
             options: Arc::clone(&defaults.options),
         };
         Ok(Self {
@@ -356,6 +360,26 @@ impl RequestBuilder {
     /// OPTIONS, TRACE) says nothing of chunks.
     pub fn chunked(self, chunked: bool) -> Self {
         self.with_options(|options| options.sending.chunked = chunked)
+    }
+
+    /// Lets `progress` tell how much of the body is sent, on this try.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::UploadProgress;
+    ///
+    /// let progress = UploadProgress::default();
+    /// let request = session.put("http://127.0.0.1:8080/").body("bytes");
+    /// request.upload_progress(progress.clone()).await?;
+    /// assert_eq!(progress.sent(), 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn upload_progress(self, progress: UploadProgress) -> Self {
+        self.with(|request| {
+            request.parts.upload_progress = Some(progress);
+            Ok(())
+        })
     }
 
     /// Asks the server whether it wants the body (`Expect: 100-continue`), and sends it

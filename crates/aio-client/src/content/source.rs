@@ -250,7 +250,7 @@ impl Source {
     fn poll_late(&mut self, cx: &mut TaskContext<'_>) -> Poll<ClientError> {
         let late = ready!(
             self.watch
-                .poll(cx, &mut self.exchange, &self.options.timeout)
+                .poll(cx, &mut self.exchange, &self.options.timeout, None)
         );
         Poll::Ready(self.late(late))
     }

@@ -80,6 +80,9 @@ pub(crate) fn send(
             sent: None,
         };
         context.traces.on(&Event::RequestStart);
+        if let Some(progress) = request.parts.upload_progress.take() {
+            request.body = request.body.with_progress(progress);
+        }
         let raise = request.parts.options.raise_for_status.clone();
         let mut hops = Hops::new(&request);
         let sent = loop {
@@ -295,7 +298,7 @@ async fn once(
         framing: plan.framing,
         limits: request.options.limits,
         exchanged,
-        expect_continue: false,
+        expect_continue: plan.expect,
         force_close: force_close || plan.close,
     };
     if let Some(sent) = &context.sent {
@@ -383,11 +386,24 @@ async fn receive_head(
     deadlines: Deadlines,
 ) -> Result<Head, ClientError> {
     let mut watch = Watch::new(deadlines);
+    let mut waits_until = None;
     poll_fn(|cx| {
-        let failure = match exchange.poll_head(cx) {
-            Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Ok(ready!(watch.poll(cx, exchange, &request.options.timeout))),
+        let failure = loop {
+            match exchange.poll_head(cx) {
+                Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending => {}
+            }
+            let until = exchange.is_waiting_for_continue().then(|| {
+                let patience = request.options.sending.continue_timeout;
+                *waits_until.get_or_insert_with(|| deadline(now(), patience))
+            });
+            let timeout = &request.options.timeout;
+            match ready!(watch.poll(cx, exchange, timeout, until.flatten())) {
+                // RFC 9110 10.1.1: nobody is to wait for ever.
+                Late::Continue => exchange.send_body(),
+                late => break Ok(late),
+            }
         };
         let phase = if exchange.is_sent() {
             Phase::Head
@@ -418,7 +434,7 @@ pub(crate) fn too_late(late: Late, attempt: Attempt) -> ClientError {
     let mut attempt = Box::new(attempt);
     match late {
         Late::Total => return ClientError::Timeout(attempt),
-        Late::Phase => {}
+        Late::Phase | Late::Continue => {}
         Late::Write => attempt.phase = Phase::Send,
     }
     ClientError::Connection(ConnectionError::Timeout { attempt })
