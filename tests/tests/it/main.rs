@@ -3,6 +3,7 @@
 mod cancellation;
 mod closing;
 mod errors;
+mod expect;
 mod http_server;
 mod in_time;
 mod nginx;
