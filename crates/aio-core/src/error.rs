@@ -202,6 +202,14 @@ pub enum PayloadError {
         /// The coding as in `Content-Encoding`.
         coding: &'static str,
     },
+    /// The encoder of the content coding is broken.
+    #[error("cannot encode content-encoding {coding}")]
+    Encode {
+        /// The coding as in `Content-Encoding`.
+        coding: &'static str,
+        /// What the encoder says.
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// The request's body gave fewer or more bytes than its `Content-Length`.
     #[error("the request body has {actual} bytes, its Content-Length says {expected}")]
     UploadLength {
@@ -230,7 +238,9 @@ impl PayloadError {
             | Self::ChunkExtensions { .. }
             | Self::Trailers(_) => "TransferEncodingError",
             Self::Decode { .. } | Self::Truncated { .. } => "ContentEncodingError",
-            Self::UploadLength { .. } | Self::NotReplayable | Self::Io(_) => "ClientPayloadError",
+            Self::Encode { .. } | Self::UploadLength { .. } | Self::NotReplayable | Self::Io(_) => {
+                "ClientPayloadError"
+            }
         }
     }
 }

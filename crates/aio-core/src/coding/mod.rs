@@ -1,13 +1,16 @@
-//! Content codings, as decoders that take bytes and give a bounded number of bytes.
+//! Content codings, as decoders and encoders that take bytes and give a bounded number of
+//! bytes.
 
+mod encoder;
 mod gzip;
 
 use bytes::{Bytes, BytesMut};
 
+pub use self::encoder::Encoder;
 use self::gzip::Inflater;
 use crate::PayloadError;
 
-/// A content coding that can be decoded.
+/// A content coding that can be decoded and encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Coding {
