@@ -1,5 +1,6 @@
 //! What a request sends behind its head.
 
+mod compressed;
 mod progress;
 mod replay;
 mod stream;
