@@ -12,9 +12,10 @@ use aio_connector::{
     BoxFuture, ConnectRequest, Connection, ConnectionError, ConnectionKey, Dial, Exchange,
     ExchangeError, ExchangeOptions, PooledConnector, Transport, UploadFraming,
 };
-use aio_core::http1::{BodyEvent, Exchanged, Head, Limits};
+use aio_core::coding::{Coding, Decoder};
+use aio_core::http1::{BodyDecoder, BodyEvent, Exchanged, Framing, Head, Limits};
 use aio_core::{Body, BoxError, PayloadError, RequestUrl, UploadProgress};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -90,17 +91,21 @@ impl Line {
     }
 
     /// Hears what has arrived and no more.
-    fn hear(&mut self) -> String {
+    fn hear_bytes(&mut self) -> Vec<u8> {
         let mut heard = Vec::new();
         loop {
             let mut piece = [0; PIPE];
             let mut piece = ReadBuf::new(&mut piece);
             let read = poll(|cx| Pin::new(&mut self.far).poll_read(cx, &mut piece));
             if read.is_pending() || piece.filled().is_empty() {
-                return String::from_utf8(heard).expect("ASCII");
+                return heard;
             }
             heard.extend_from_slice(piece.filled());
         }
+    }
+
+    fn hear(&mut self) -> String {
+        String::from_utf8(self.hear_bytes()).expect("ASCII")
     }
 
     #[track_caller]
@@ -480,4 +485,55 @@ async fn a_body_must_have_its_announced_length() {
             assert!(heard.len() as u64 <= length, "{heard:?}: never too much");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_body_must_have_the_length_it_announced() {
+    let upload = claiming(4, false).compressed(Coding::Gzip);
+    let (line, mut exchange) = Line::sending(upload, UploadFraming::Chunked, false).await;
+    let error = head(&mut exchange).await.expect_err("a wrong length");
+    assert!(
+        matches!(
+            error,
+            ExchangeError::Payload(PayloadError::UploadLength {
+                actual: 3,
+                expected: 4
+            })
+        ),
+        "{error:?}"
+    );
+    line.check(0, 0, "wrong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_body_goes_out_in_chunks_and_in_turns() {
+    let progress = UploadProgress::default();
+    let text = "0123456789".repeat(100_000);
+    let upload = Body::from(text.clone()).with_progress(progress.clone());
+    let upload = upload.compressed(Coding::Gzip);
+    let (mut line, mut exchange) = Line::sending(upload, UploadFraming::Chunked, false).await;
+    let (mut polls, mut heard) = (0, Vec::new());
+    while !exchange.is_sent() {
+        polls += 1;
+        assert!(poll(|cx| exchange.poll_head(cx)).is_pending());
+        heard.extend(line.hear_bytes());
+    }
+    assert!(polls > 3, "{polls}: others have their turn");
+    assert_eq!(progress.sent(), text.len() as u64);
+    let mut wire = BytesMut::from(heard.strip_prefix(HEAD.as_bytes()).expect("the head"));
+    let mut chunks = BodyDecoder::new(Framing::Chunked, &Limits::default(), 0);
+    let (mut decoder, mut got) = (Decoder::new(Coding::Gzip), BytesMut::new());
+    loop {
+        match chunks.decode(&mut wire).expect("good") {
+            BodyEvent::Data(mut packed) => {
+                let decoded = decoder.decode(&mut packed, &mut got, usize::MAX);
+                decoded.expect("good");
+            }
+            BodyEvent::ChunkEnd => {}
+            BodyEvent::End => break,
+            BodyEvent::More => panic!("all of it was heard"),
+        }
+    }
+    decoder.finish().expect("whole");
+    assert!(got == text);
 }

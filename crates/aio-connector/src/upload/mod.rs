@@ -217,28 +217,32 @@ impl Upload {
                 return Poll::Ready(Ok(()));
             }
             let starved = self.fill(cx);
-            if self.queue.is_empty() {
-                if starved {
-                    // The peer may wait for just these bytes to let the source go on.
-                    ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
-                    return Poll::Pending;
+            if !self.queue.is_empty() {
+                let written = ready!(self.write(cx, stream)).map_err(UploadError::Io)?;
+                if written == 0 {
+                    return Poll::Ready(Err(UploadError::Io(io::ErrorKind::WriteZero.into())));
                 }
-                if let Some(error) = self.failed.take() {
-                    return Poll::Ready(Err(error));
+                self.written += written as u64;
+                self.consume(written);
+                if let Some(meter) = &mut self.meter {
+                    meter.written(self.written);
                 }
+                // A source that has no more, or lets others have their turn, is not asked
+                // again at once.
+                if !starved || !self.queue.is_empty() {
+                    continue;
+                }
+            }
+            if starved {
+                // The peer may wait for just these bytes to let the source go on.
                 ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
-                self.done = true;
-                continue;
+                return Poll::Pending;
             }
-            let written = ready!(self.write(cx, stream)).map_err(UploadError::Io)?;
-            if written == 0 {
-                return Poll::Ready(Err(UploadError::Io(io::ErrorKind::WriteZero.into())));
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Err(error));
             }
-            self.written += written as u64;
-            self.consume(written);
-            if let Some(meter) = &mut self.meter {
-                meter.written(self.written);
-            }
+            ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
+            self.done = true;
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -262,7 +266,7 @@ impl Upload {
             };
             let queued = match frame {
                 None => self.queue_end(None),
-                Some(Err(error)) => Err(UploadError::Source(error)),
+                Some(Err(error)) => Err(UploadError::of_source(error)),
                 Some(Ok(frame)) => match frame.into_data().map_err(|other| other.into_trailers()) {
                     Ok(piece) => self.queue_piece(piece),
                     Err(Ok(trailers)) => self.queue_end(Some(&trailers)),
@@ -333,6 +337,19 @@ impl Upload {
             }
             written -= front.len();
             self.queue.pop_front();
+        }
+    }
+}
+
+impl UploadError {
+    /// Names what a source failed with; one that is compressed knows its length itself.
+    fn of_source(error: BoxError) -> Self {
+        match error.downcast::<PayloadError>() {
+            Ok(error) if matches!(*error, PayloadError::UploadLength { .. }) => {
+                Self::Length(*error)
+            }
+            Ok(error) => Self::Source(error),
+            Err(error) => Self::Source(error),
         }
     }
 }
