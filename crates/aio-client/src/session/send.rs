@@ -286,6 +286,9 @@ async fn once(
             }
         }
     }
+    if let Some(coding) = plan.compress {
+        *body = std::mem::take(body).compressed(coding);
+    }
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
     if let Err(error) = head::write(buffer, request, body, plan, key, force_close) {
