@@ -10,7 +10,7 @@ use aio_connector::{BoxFuture, TlsConfig};
 use aio_core::ClientTimeout;
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
-use http::{Method, Version};
+use http::Version;
 
 use crate::error::ClientError;
 use crate::redirect::RedirectPolicy;
@@ -40,7 +40,7 @@ pub(crate) struct RequestOptions {
 /// Which redirects are followed.
 #[derive(Debug, Clone)]
 pub(crate) struct RedirectOptions {
-    /// Default all, but those of HEAD.
+    /// Default all, but those of [`ClientSession::head`](crate::ClientSession::head).
     pub(crate) allow: Option<bool>,
     /// At most; 0 for any number.
     pub(crate) max: usize,
@@ -90,13 +90,6 @@ impl Default for RequestOptions {
                 continue_timeout: Some(CONTINUE_TIMEOUT),
             },
         }
-    }
-}
-
-impl RequestOptions {
-    /// Tells whether redirects of a request with this method are followed.
-    pub(crate) fn follows_redirects(&self, method: &Method) -> bool {
-        self.redirects.allow.unwrap_or(method != Method::HEAD)
     }
 }
 

@@ -68,6 +68,9 @@ fn rewritten(method: &Method, status: StatusCode) -> (Method, bool) {
 /// Resolves a location; userinfo comes from itself only.
 fn target(from: &RequestUrl, location: &str, requote: bool) -> Result<RequestUrl, UrlError> {
     let base = from.clone().without_userinfo();
+    if has_odd_authority(location) {
+        return Err(UrlError::new(location, UrlErrorKind::Malformed));
+    }
     let url = if requote {
         base.join(location)?
     } else {
@@ -93,10 +96,26 @@ fn names_scheme(reference: &str) -> bool {
     })
 }
 
+/// Tells whether a backslash stands for one of the slashes before a host, as browsers have
+/// it; what another reader takes for the host is then another one.
+fn has_odd_authority(location: &str) -> bool {
+    let after_scheme = location.split_once(':').filter(|_| names_scheme(location));
+    let slashes = after_scheme.and_then(|(_, rest)| rest.as_bytes().first_chunk());
+    slashes.is_some_and(|slashes @ [a, b]| {
+        matches!(a, b'/' | b'\\') && matches!(b, b'/' | b'\\') && slashes != b"//"
+    })
+}
+
 /// Takes a location as text: UTF-8, or what of it is none as escapes (RED-16).
 fn text(location: &[u8]) -> String {
     let mut text = String::with_capacity(location.len());
-    for chunk in location.trim_ascii().utf8_chunks() {
+    let blank = |byte: &u8| *byte <= b' ';
+    let start = location.iter().take_while(|byte| blank(byte)).count();
+    let end = location.iter().rev().take_while(|byte| blank(byte)).count();
+    let trimmed = location
+        .get(start..location.len() - end)
+        .unwrap_or_default();
+    for chunk in trimmed.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             text.push_str(&format!("%{byte:02X}"));
@@ -252,6 +271,7 @@ mod tests {
         check(b"http:/z", Ok("http://a.test:81/z"));
         check(b"http:z", Ok("http://a.test:81/x/z"));
         check(b"HTTPS://B.test:443#g", Ok("https://b.test/#g"));
+        check(b"/a\tb?c\td", Ok("http://a.test:81/ab?cd"));
         check(b" \t/z ", Ok("http://a.test:81/z"));
         check(b"\\\\evil", Ok("http://a.test:81/x/%5C%5Cevil"));
         check(b"/a b/%7e?c d=%2F", Ok("http://a.test:81/a%20b/~?c+d=/"));
@@ -266,6 +286,8 @@ mod tests {
         check(b"http://:/", Err(UrlErrorKind::NoHost));
         check(b"http://h:x/", Err(UrlErrorKind::InvalidPort));
         check(b"http://h\\@evil/", Err(UrlErrorKind::InvalidHost));
+        check(b"http:\\\\evil/", Err(UrlErrorKind::Malformed));
+        check(b"http:/\\evil/", Err(UrlErrorKind::Malformed));
         check(b"https:z", Err(UrlErrorKind::Malformed));
         check(b"ftp://b.test/", Err(UrlErrorKind::NonHttp));
         check(b"ws://b.test/", Err(UrlErrorKind::NonHttp));

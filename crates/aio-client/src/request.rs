@@ -324,7 +324,8 @@ impl RequestBuilder {
         self.with_options(|options| options.raise_for_status = raise_for_status.into())
     }
 
-    /// Sets whether redirects are followed; default true, but false for HEAD.
+    /// Sets whether redirects are followed; default true, but false for
+    /// [`ClientSession::head`].
     pub fn allow_redirects(self, allow: bool) -> Self {
         self.with_options(|options| options.redirects.allow = Some(allow))
     }

@@ -4,6 +4,7 @@ use aio_connector::ConnectionError;
 use http::Method;
 
 use crate::error::ClientError;
+use crate::request::RequestParts;
 
 /// Which requests are sent once more when their connection breaks before a response has
 /// come, as one does that the server closes just when it is used again.
@@ -45,6 +46,36 @@ impl ConnectionRetry {
     /// Tells whether a request may be sent again that failed with `error`.
     pub(crate) fn retries(self, method: &Method, error: &ClientError) -> bool {
         is_stale(error) && self.may_retry(method) && (is_idempotent(method) || !has_left(error))
+    }
+}
+
+/// What a call has left to spend on dead connections: one retry, whatever its redirects
+/// (RTY-01), and by the method that it began with (RTY-02).
+#[derive(Debug)]
+pub(crate) struct RetryBudget {
+    retry: ConnectionRetry,
+    method: Method,
+}
+
+impl RetryBudget {
+    pub(crate) fn of(request: &RequestParts) -> Self {
+        Self {
+            retry: request.options.retry_connection,
+            method: request.method.clone(),
+        }
+    }
+
+    pub(crate) fn may_retry(&self) -> bool {
+        self.retry.may_retry(&self.method)
+    }
+
+    /// Tells whether a request that failed so is sent again; the budget is spent then.
+    pub(crate) fn retries(&mut self, error: &ClientError) -> bool {
+        let retries = self.retry.retries(&self.method, error);
+        if retries {
+            self.retry = ConnectionRetry::Off;
+        }
+        retries
     }
 }
 

@@ -178,6 +178,11 @@ impl Link {
         self.exchange.upload.let_go();
     }
 
+    /// Gives back the body that the server did not let go.
+    pub(crate) fn take_unsent_body(&mut self) -> Option<Body> {
+        self.exchange.upload.take_unsent()
+    }
+
     /// Tells whether the response has come whole.
     pub(crate) fn is_received(&self) -> bool {
         self.exchange.message.is_some() && self.exchange.body.has_ended()
@@ -237,7 +242,7 @@ impl Link {
                 let message = head.message(state.exchanged)?;
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
-                state.refused = state.upload.drop_held() || head.status.as_u16() >= 400;
+                state.refused = state.upload.refuse_held() || head.status.as_u16() >= 400;
                 return Poll::Ready(Ok(head));
             }
         }

@@ -69,8 +69,8 @@ pub struct ExchangeOptions {
     /// What the response must know of the request.
     pub exchanged: Exchanged,
     /// Whether the body waits for the server's leave, a 1xx response; for a head with
-    /// `Expect: 100-continue`. A final response in its place drops the body unsent and
-    /// closes the connection at its end. A body without bytes does not wait.
+    /// `Expect: 100-continue`. A final response in its place closes the connection at its
+    /// end, and the body is unsent.
     pub expect_continue: bool,
     /// Whether the connection is closed after the exchange whatever the server says.
     pub force_close: bool,
@@ -177,6 +177,12 @@ impl Exchange {
         if let Some(connection) = &mut self.connection {
             connection.link_mut().send_body();
         }
+    }
+
+    /// Gives back a body that the server has answered without, once there is a response.
+    pub fn take_unsent_body(&mut self) -> Option<Body> {
+        let link = self.connection.as_mut()?.link_mut();
+        link.take_unsent_body()
     }
 
     /// Tells whether the response has come whole, so that the server owes nothing.

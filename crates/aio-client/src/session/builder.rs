@@ -152,7 +152,8 @@ impl ClientSessionBuilder {
         self
     }
 
-    /// Sets whether redirects are followed; default true, but false for HEAD.
+    /// Sets whether redirects are followed; default true, but false for
+    /// [`ClientSession::head`].
     pub fn allow_redirects(mut self, allow: bool) -> Self {
         self.options().redirects.allow = Some(allow);
         self

@@ -13,6 +13,9 @@ use crate::request::RequestParts;
 /// What requests of this crate name themselves.
 const USER_AGENT: &str = concat!("aio-client/", env!("CARGO_PKG_VERSION"));
 
+/// What `Expect` asks for.
+const CONTINUE: &[u8] = b"100-continue";
+
 /// The codings that are decoded here.
 const ACCEPT_ENCODING: &str = "gzip, deflate";
 
@@ -55,7 +58,7 @@ impl Plan {
         for field in request.headers.iter() {
             match field.name().len() {
                 6 if field.name().eq_ignore_ascii_case("expect") => {
-                    expect |= field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                    expect |= field.as_bytes().eq_ignore_ascii_case(CONTINUE);
                 }
                 16 => coded |= field.name().eq_ignore_ascii_case("content-encoding"),
                 14 if field.name().eq_ignore_ascii_case("content-length") => {
@@ -180,7 +183,8 @@ pub(super) fn write(
         url.target()
     };
     write_request_line(head, method, target, options.version)?;
-    match headers.get("host") {
+    // Of several the last one, as in aiohttp.
+    match headers.get_all("host").last() {
         Some(host) => write_field(head, host.name(), host.as_bytes())?,
         // No need to check it: nothing that ends a line gets through a URL.
         None => {
@@ -191,9 +195,12 @@ pub(super) fn write(
     }
     let mut given = Given::default();
     for field in headers.iter() {
-        if !given.note(field.name()) {
-            write_field(head, field.name(), field.as_bytes())?;
+        if given.note(field.name()) {
+            continue;
         }
+        let replaced = options.sending.expect100 && field.name().eq_ignore_ascii_case("expect");
+        let value = if replaced { CONTINUE } else { field.as_bytes() };
+        write_field(head, field.name(), value)?;
     }
     let skipped = |name: &str| {
         options
@@ -233,7 +240,7 @@ pub(super) fn write(
         write_field(head, "Transfer-Encoding", b"chunked")?;
     }
     if plan.expect && !given.expect {
-        write_field(head, "Expect", b"100-continue")?;
+        write_field(head, "Expect", CONTINUE)?;
     }
     if wants_type && content_type.is_none() && has_default_type(method) {
         write_field(head, "Content-Type", b"application/octet-stream")?;

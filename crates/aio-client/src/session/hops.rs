@@ -32,10 +32,7 @@ struct First {
 
 impl Hops {
     pub(super) fn new(request: &ClientRequest) -> Self {
-        let follows = request
-            .parts
-            .options
-            .follows_redirects(&request.parts.method);
+        let follows = request.parts.options.redirects.allow.unwrap_or(true);
         Self {
             follows,
             body: if follows {
@@ -141,8 +138,11 @@ impl Hops {
         if !redirect.keeps_body {
             self.body = Some(Body::none());
         }
-        let Some(body) = self.body.as_ref().and_then(Body::try_clone) else {
-            return Err(PayloadError::NotReplayable);
+        let unsent = std::mem::take(&mut request.body);
+        let body = match self.body.as_ref().and_then(Body::try_clone) {
+            Some(body) => body,
+            None if !unsent.is_none() => unsent,
+            None => return Err(PayloadError::NotReplayable),
         };
         // RED-05, RED-10: what belongs to a body goes with it.
         if body.is_none() {

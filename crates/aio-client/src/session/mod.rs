@@ -96,9 +96,13 @@ impl ClientSession {
         RequestBuilder::new(self.clone(), Ok(Method::GET), url)
     }
 
-    /// Begins a HEAD request.
+    /// Begins a HEAD request, whose redirects are not followed unless it is told to.
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
-        RequestBuilder::new(self.clone(), Ok(Method::HEAD), url)
+        let request = RequestBuilder::new(self.clone(), Ok(Method::HEAD), url);
+        match self.defaults().options.redirects.allow {
+            Some(_) => request,
+            None => request.allow_redirects(false),
+        }
     }
 
     /// Begins an OPTIONS request.

@@ -25,7 +25,7 @@ use crate::middleware::Next;
 use crate::options::RaiseForStatus;
 use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, RequestInfo};
-use crate::retry::{has_left, is_idempotent};
+use crate::retry::{RetryBudget, has_left, is_idempotent};
 use crate::session::ClientSession;
 use crate::trace::{Event, TraceStart, Traces};
 
@@ -85,6 +85,7 @@ pub(crate) fn send(
         }
         let raise = request.parts.options.raise_for_status.clone();
         let mut hops = Hops::new(&request);
+        let mut budget = RetryBudget::of(&request.parts);
         let sent = loop {
             if context.session.trust_env() {
                 let looked = prepare::look_for_credentials(&context.session, &mut request.parts);
@@ -93,7 +94,7 @@ pub(crate) fn send(
                 }
             }
             let response = if context.session.middlewares().is_empty() {
-                match with_retry(&mut request, &context).await {
+                match with_retry(&mut request, &context, &mut budget).await {
                     Ok((head, exchange)) if !hops.follows(head.status) => {
                         break Ok(answered(request.parts, &context, head, exchange));
                     }
@@ -107,7 +108,7 @@ pub(crate) fn send(
                     parts: request.parts.clone(),
                     body: std::mem::take(&mut request.body),
                 };
-                match Box::pin(through_middlewares(request, &context)).await {
+                match Box::pin(through_middlewares(request, &context, &mut budget)).await {
                     Ok(response) if !hops.follows(response.status()) => break Ok(response),
                     Ok(response) => response,
                     Err(error) => break Err(error),
@@ -140,6 +141,7 @@ pub(crate) fn send(
 async fn through_middlewares(
     mut request: ClientRequest,
     context: &Context,
+    budget: &mut RetryBudget,
 ) -> Result<ClientResponse, ClientError> {
     let sent = Arc::new(Sent::default());
     let context = Context {
@@ -148,18 +150,18 @@ async fn through_middlewares(
     };
     let Deadlines { total, started, .. } = context.deadlines;
     let url = request.parts.url.clone();
-    let (retry, method) = (
-        request.parts.options.retry_connection,
-        request.parts.method.clone(),
-    );
-    let mut again = request.retry();
+    let mut again = if budget.may_retry() {
+        request.try_clone()
+    } else {
+        None
+    };
     loop {
         let chain = Arc::clone(context.session.middlewares());
         let sending = Next::new(chain, context.clone()).run(request);
         match SharedTimer::default().within(total, sending).await {
             // RTY-06: the middlewares run again.
             Some(Err(error))
-                if again.is_some() && retry.retries(&method, &error) && sent.may_be_repeated() =>
+                if again.is_some() && sent.may_be_repeated() && budget.retries(&error) =>
             {
                 request = again.take().ok_or(error)?;
             }
@@ -222,9 +224,9 @@ fn answered(
 async fn with_retry(
     request: &mut ClientRequest,
     context: &Context,
+    budget: &mut RetryBudget,
 ) -> Result<(Head, Exchange), ClientError> {
-    let retry = request.parts.options.retry_connection;
-    let mut again = if retry.may_retry(&request.parts.method) {
+    let mut again = if budget.may_retry() {
         request.body.try_clone()
     } else {
         None
@@ -236,7 +238,7 @@ async fn with_retry(
             Err(error) => error,
         };
         match again.take() {
-            Some(body) if retry.retries(&request.parts.method, &error) => {
+            Some(body) if budget.retries(&error) => {
                 left |= error.attempt().is_some_and(|attempt| attempt.sent);
                 request.body = body;
             }
@@ -249,20 +251,8 @@ async fn with_retry(
     }
 }
 
-impl ClientRequest {
-    /// The request to send again when the connection turns out dead, if it may be.
-    fn retry(&self) -> Option<Self> {
-        let retry = self.parts.options.retry_connection;
-        if retry.may_retry(&self.parts.method) {
-            self.try_clone()
-        } else {
-            None
-        }
-    }
-}
-
 /// Sends a request on a connection and reads the head of its response; the body is gone
-/// then.
+/// then, unless the server did not want it.
 async fn once(
     request: &mut ClientRequest,
     context: &Context,
@@ -316,6 +306,9 @@ async fn once(
             .on(&Event::RequestHeadersSent { request: &info });
     }
     let head = receive_head(&mut exchange, request, *deadlines).await?;
+    if plan.expect {
+        *body = exchange.take_unsent_body().unwrap_or_default();
+    }
     Ok((head, exchange))
 }
 

@@ -53,7 +53,7 @@ enum Held {
     /// It waits for the server's leave. Boxed: few are held.
     Body(Box<(Body, UploadFraming)>),
     /// The server has answered without it, and it is not sent.
-    Unwanted,
+    Unwanted(Option<Box<(Body, UploadFraming)>>),
 }
 
 struct Source {
@@ -101,8 +101,9 @@ impl Upload {
         (self.source, self.failed, self.held) = (None, None, Held::Nothing);
         (self.written, self.done, self.has_body) = (0, false, !body.is_none());
         self.meter = body.progress().cloned().map(Meter::start).map(Box::new);
-        // Of what has no bytes the server need not be spared any.
-        if hold && !body.is_empty() {
+        // One without bytes, too: aiohttp closes the connection of a server that ignores
+        // the question.
+        if hold {
             self.held = Held::Body(Box::new((body, framing)));
         } else {
             self.queue_body(body, framing);
@@ -117,13 +118,26 @@ impl Upload {
         }
     }
 
-    /// Drops a held body; tells whether there was one.
-    pub(crate) fn drop_held(&mut self) -> bool {
-        let held = matches!(self.held, Held::Body(_));
-        if held {
-            self.held = Held::Unwanted;
+    /// Keeps a held body for good; tells whether there was one.
+    pub(crate) fn refuse_held(&mut self) -> bool {
+        match std::mem::take(&mut self.held) {
+            Held::Body(body) => {
+                self.held = Held::Unwanted(Some(body));
+                true
+            }
+            other => {
+                self.held = other;
+                false
+            }
         }
-        held
+    }
+
+    /// Gives back a body that was kept for good.
+    pub(crate) fn take_unsent(&mut self) -> Option<Body> {
+        match &mut self.held {
+            Held::Unwanted(body) => Some(body.take()?.0),
+            _ => None,
+        }
     }
 
     /// Tells whether the head is out and the body held.

@@ -42,7 +42,8 @@ pub(super) fn reference(
     quoting: Quoting,
 ) -> Result<RequestUrl, UrlError> {
     let refused = |kind| UrlError::new(text, kind);
-    let parts = Parts::split(text);
+    let stripped = without_line_ends(text);
+    let parts = Parts::split(&stripped);
     let is_foreign = |scheme: &str| !scheme.eq_ignore_ascii_case(base.scheme_str());
     match (parts.scheme, parts.authority) {
         (Some(_), Some(_)) => whole(text, quoting),
