@@ -1,15 +1,32 @@
-//! The decisions of RFC 6265 (as revised by 6265bis) on dates, domains and paths.
+//! A cookie jar by RFC 6265bis, or by the rules of Python's aiohttp.
 //!
-//! What stands today: [`parse_date`] reads the `Expires` attribute, [`Domain`] compares
-//! hosts with `Domain` attributes, [`default_path`] and [`path_match`] do the same for
-//! paths. Nothing here does I/O or reads a clock.
+//! [`CookieJar`] stores the cookies of responses and gives the `Cookie` header of requests;
+//! sessions know it as a [`CookieStore`]. Its parts stand alone: [`SetCookie`] reads a
+//! `Set-Cookie` field, [`parse_date`] an `Expires` attribute, [`Domain`] compares hosts with
+//! `Domain` attributes, [`default_path`] and [`path_match`] do the same for paths, and
+//! [`CookieStyle`] writes the header. Nothing here does I/O or reads a clock.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod admit;
+mod coding;
+mod cookie;
 mod date;
 mod domain;
+mod error;
+mod header;
+mod host;
+mod jar;
+mod parse;
 mod path;
+mod store;
 
+pub use self::cookie::{Cookie, SameSite};
 pub use self::date::parse_date;
 pub use self::domain::{Domain, DomainAttribute};
+pub use self::error::CookieError;
+pub use self::header::{CookiePair, CookieStyle, Profile};
+pub use self::jar::{CookieJar, CookieJarOptions};
+pub use self::parse::SetCookie;
 pub use self::path::{default_path, path_match};
+pub use self::store::{CookieRequest, CookieStore, DummyCookieJar};

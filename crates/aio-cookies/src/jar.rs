@@ -1,0 +1,376 @@
+//! The cookie jar.
+
+mod index;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use url::Url;
+
+use self::index::{Index, Query};
+use crate::admit::{Origin, admit};
+use crate::cookie::Cookie;
+use crate::domain::Domain;
+use crate::error::CookieError;
+use crate::header::{self, CookiePair, CookieStyle, Profile};
+use crate::host::Host;
+use crate::parse::{Attributes, SetCookie};
+use crate::store::{CookieRequest, CookieStore};
+
+/// CKY-25: those behind are not stored.
+const MAX_COOKIES_OF_A_RESPONSE: usize = 50;
+
+/// Keeps cookies in memory and tells which ones a request carries.
+///
+/// All methods take `&self`; a jar can be shared by sessions and threads. It reads no
+/// clock: the time comes with each call.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// # use url::Url;
+/// use aio_cookies::{CookieJar, CookieRequest};
+///
+/// let (login, now) = (Url::parse("https://shop.example/login")?, SystemTime::now());
+/// let jar = CookieJar::new();
+/// jar.update_cookies(&CookieRequest::new(&login, now), [
+///     "id=7; Path=/; Secure; Max-Age=60",
+///     "theme=dark; Path=/; Domain=shop.example",
+/// ]);
+///
+/// let api = Url::parse("https://api.shop.example/")?;
+/// let header = |url, now| jar.cookie_header(&CookieRequest::new(url, now));
+/// assert_eq!(header(&login, now).as_deref(), Some("id=7; theme=dark"));
+/// assert_eq!(header(&api, now).as_deref(), Some("theme=dark"));
+/// assert_eq!(header(&login, now + Duration::from_secs(60)).as_deref(), Some("theme=dark"));
+/// # Ok::<(), url::ParseError>(())
+/// ```
+///
+/// A jar holds at most 180 cookies of a domain and 3300 in all. When a new one would make
+/// them more, those that have ended go first, then those that were sent or stored the
+/// longest ago, down to 150 and 3000. In a full domain, `Secure` cookies only give way to
+/// another one, when there are no others. Of one response, the first 50 cookies are stored.
+#[derive(Default)]
+pub struct CookieJar {
+    options: CookieJarOptions,
+    index: Mutex<Index>,
+}
+
+/// What a [`CookieJar`] accepts and sends.
+///
+/// ```
+/// use aio_cookies::{CookieJar, CookieJarOptions};
+///
+/// let jar = CookieJar::with_options(CookieJarOptions {
+///     allow_ip_hosts: true,
+///     ..CookieJarOptions::aiohttp()
+/// });
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CookieJarOptions {
+    /// Whose rules the jar follows, and how it writes cookies.
+    pub style: CookieStyle,
+    /// Whether hosts that are IP addresses can set cookies and get them back; aiohttp calls
+    /// it `unsafe`. False by default: then such hosts get shared cookies only.
+    pub allow_ip_hosts: bool,
+    /// URLs whose scheme, host and port count as secure even where the scheme is `http` or
+    /// `ws`; none by default.
+    pub treat_as_secure_origin: Vec<Url>,
+}
+
+impl CookieJarOptions {
+    /// The rules of aiohttp's jar, with its defaults.
+    pub fn aiohttp() -> Self {
+        Self {
+            style: CookieStyle {
+                profile: Profile::Aiohttp,
+                quote_cookie: true,
+            },
+            ..Self::default()
+        }
+    }
+}
+
+impl CookieJar {
+    /// Makes an empty jar that follows RFC 6265bis.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes an empty jar.
+    pub fn with_options(options: CookieJarOptions) -> Self {
+        Self {
+            index: Mutex::new(Index::new(options.style)),
+            options,
+        }
+    }
+
+    /// Returns the options that the jar was made with.
+    pub fn options(&self) -> &CookieJarOptions {
+        &self.options
+    }
+
+    /// Stores the cookies of a response: the values of its `Set-Cookie` fields.
+    ///
+    /// What is malformed, or what the host may not set, is dropped, and a `tracing` event
+    /// tells why.
+    pub fn update_cookies<I>(&self, request: &CookieRequest<'_>, set_cookie: I)
+    where
+        I: IntoIterator<Item: AsRef<[u8]>>,
+    {
+        let Some(origin) = self.origin(request) else {
+            return;
+        };
+        let profile = self.options.style.profile;
+        let parsed = set_cookie
+            .into_iter()
+            .filter_map(|field| SetCookie::parse(profile, field.as_ref()))
+            .take(MAX_COOKIES_OF_A_RESPONSE);
+        self.put(parsed.collect(), &origin);
+    }
+
+    /// Adds a cookie that goes to every host, IP addresses too: a shared cookie.
+    ///
+    /// # Errors
+    ///
+    /// When the name or the value cannot be sent; see [`CookieStyle::pair`]. No profile
+    /// takes control characters.
+    ///
+    /// ```
+    /// # use url::Url;
+    /// use aio_cookies::{CookieJar, CookieRequest};
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.add("tracing", "off")?;
+    /// let (url, now) = (Url::parse("http://127.0.0.1/")?, std::time::SystemTime::now());
+    /// let header = jar.cookie_header(&CookieRequest::new(&url, now));
+    /// assert_eq!(header.as_deref(), Some("tracing=off"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add(&self, name: &str, value: &str) -> Result<(), CookieError> {
+        let cookie = self.own(name, value)?;
+        let shared = Cookie {
+            name: cookie.name,
+            value: cookie.value,
+            coded: cookie.coded,
+            domain: None,
+            host_only: false,
+            path: "/".into(),
+            expires: None,
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: None,
+        };
+        // Without an end it has not ended, whatever the time.
+        let now = SystemTime::UNIX_EPOCH;
+        if let Err(refusal) = self.index().put(shared, now) {
+            tracing::debug!(name, reason = refusal.reason(), "cookie refused");
+        }
+        Ok(())
+    }
+
+    /// Adds a cookie as if a response to `request` had set it, without attributes.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_for(
+        &self,
+        request: &CookieRequest<'_>,
+        name: &str,
+        value: &str,
+    ) -> Result<(), CookieError> {
+        let cookie = self.own(name, value)?;
+        if let Some(origin) = self.origin(request) {
+            self.put(vec![cookie], &origin);
+        }
+        Ok(())
+    }
+
+    /// Returns the cookies to send with `request`.
+    ///
+    /// Longer paths come first; among equals, the older cookie. With [`Profile::Aiohttp`]
+    /// there is one of each name, the most specific of them last, and no more than 150 or
+    /// than 8190 octets.
+    pub fn filter_cookies(&self, request: &CookieRequest<'_>) -> Vec<CookiePair> {
+        let Some(host) = Host::of(request.url) else {
+            return Vec::new();
+        };
+        let has_own = !host.is_ip() || self.options.allow_ip_hosts;
+        let query = Query {
+            host: has_own.then_some(host),
+            path: request.url.path(),
+            secure: self.is_secure(request.url),
+            now: request.now,
+        };
+        self.index().filter(&query)
+    }
+
+    /// Returns the `Cookie` header for a request, if any cookie applies.
+    ///
+    /// Longer paths come first; among equals, the older cookie. [`Profile::Aiohttp`] sorts
+    /// by name. A cookie whose octets are not UTF-8 is left out; to send it too, or cookies
+    /// from elsewhere, use [`CookieStyle::merge`].
+    ///
+    /// ```
+    /// # use aio_cookies::{CookieJar, CookieRequest};
+    /// # let (now, url) = (std::time::SystemTime::now(), url::Url::parse("http://a.test/")?);
+    /// let jar = CookieJar::default();
+    /// jar.update_cookies(&CookieRequest::new(&url, now), ["id=7"]);
+    /// assert_eq!(jar.cookie_header(&CookieRequest::new(&url, now)).as_deref(), Some("id=7"));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn cookie_header(&self, request: &CookieRequest<'_>) -> Option<String> {
+        let mut pairs = self.filter_cookies(request);
+        if self.options.style.profile == Profile::Aiohttp {
+            pairs = header::sorted(pairs.into_iter());
+        }
+        let is_text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+        pairs.retain(|pair| is_text(pair.name()) && is_text(pair.value()));
+        if pairs.is_empty() {
+            return None;
+        }
+        String::from_utf8(header::join(&pairs)).ok()
+    }
+
+    /// Returns a copy of all cookies that have not ended by `now`, the oldest first.
+    pub fn cookies(&self, now: SystemTime) -> Vec<Cookie> {
+        let mut index = self.index();
+        index.remove_expired(now);
+        index.cookies()
+    }
+
+    /// Counts the cookies, with those that have ended but were not yet looked at.
+    pub fn len(&self) -> usize {
+        self.index().len()
+    }
+
+    /// Tells whether there are no cookies at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes all cookies.
+    pub fn clear(&self) {
+        self.index().clear();
+    }
+
+    /// Removes the cookies for which `predicate` is true, and those that have ended.
+    ///
+    /// The jar is locked meanwhile; `predicate` must not call it.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # let (jar, now) = (aio_cookies::CookieJar::new(), SystemTime::now());
+    /// jar.clear_where(now, |cookie| cookie.name().starts_with("session"));
+    /// ```
+    pub fn clear_where(&self, now: SystemTime, mut predicate: impl FnMut(&Cookie) -> bool) {
+        let mut index = self.index();
+        index.remove_expired(now);
+        // Asked first, then removed: a predicate that panics leaves the jar whole.
+        let gone: HashSet<u64> = index.numbers_where(&mut predicate);
+        index.remove(&gone);
+    }
+
+    /// Removes the cookies of `domain` and of the domains inside it, and those that have
+    /// ended; shared cookies stay.
+    pub fn clear_domain(&self, now: SystemTime, domain: &str) {
+        let domain = Domain::from_host(domain);
+        self.clear_where(now, |cookie| match (&domain, cookie.domain()) {
+            (Some(domain), Some(of_cookie)) => domain.covers(of_cookie),
+            _ => false,
+        });
+    }
+
+    /// Returns where the response to `request` came from, if it may set cookies at all.
+    fn origin<'a>(&self, request: &CookieRequest<'a>) -> Option<Origin<'a>> {
+        let host = Domain::from_host(request.url.host_str()?)?;
+        if host.is_ip() && !self.options.allow_ip_hosts {
+            tracing::debug!(host = host.as_str(), "cookies of an IP address not stored");
+            return None;
+        }
+        Some(Origin {
+            host,
+            url: request.url,
+            secure: self.is_secure(request.url),
+            now: request.now,
+        })
+    }
+
+    fn is_secure(&self, url: &Url) -> bool {
+        let trusted = &self.options.treat_as_secure_origin;
+        matches!(url.scheme(), "https" | "wss")
+            || trusted.iter().any(|secure| secure.origin() == url.origin())
+    }
+
+    /// Makes a cookie of a program's own name and value.
+    fn own(&self, name: &str, value: &str) -> Result<SetCookie, CookieError> {
+        if value.contains(|c: char| c.is_ascii_control()) {
+            return Err(CookieError::Value(name.into()));
+        }
+        let pair = self.options.style.pair(name, value)?;
+        Ok(SetCookie {
+            name: pair.name,
+            value: value.as_bytes().into(),
+            coded: pair.value,
+            attributes: Attributes::default(),
+        })
+    }
+
+    /// Stores the cookies of one response, all at once.
+    fn put(&self, set_cookies: Vec<SetCookie>, origin: &Origin<'_>) {
+        let profile = self.options.style.profile;
+        let mut refused = Vec::new();
+        let mut index = self.index();
+        for set_cookie in set_cookies {
+            let name = set_cookie.name.clone();
+            let stored = admit(set_cookie, origin, profile)
+                .and_then(|cookie| index.put_from(cookie, origin.secure, origin.now));
+            if let Err(refusal) = stored {
+                refused.push((name, refusal));
+            }
+        }
+        drop(index);
+        for (name, refusal) in refused {
+            let (name, host) = (String::from_utf8_lossy(&name), origin.host.as_str());
+            tracing::debug!(%name, host, reason = refusal.reason(), "cookie refused");
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // No change of the index can panic half way.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CookieStore for CookieJar {
+    fn update_cookies(
+        &self,
+        request: &CookieRequest<'_>,
+        set_cookie: &mut dyn Iterator<Item = &[u8]>,
+    ) {
+        self.update_cookies(request, set_cookie);
+    }
+
+    fn filter_cookies(&self, request: &CookieRequest<'_>) -> Vec<CookiePair> {
+        self.filter_cookies(request)
+    }
+
+    fn style(&self) -> CookieStyle {
+        self.options.style
+    }
+}
+
+impl fmt::Debug for CookieJar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieJar")
+            .field("options", &self.options)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What a session asks of a cookie jar.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use url::Url;
+
+use crate::header::{CookiePair, CookieStyle};
+
+/// Keeps the cookies of responses and gives those of requests.
+///
+/// Sessions hold one as `Arc<dyn CookieStore>`. [`CookieJar`](crate::CookieJar) is the
+/// usual one, [`DummyCookieJar`] keeps nothing.
+pub trait CookieStore: fmt::Debug + Send + Sync {
+    /// Stores the cookies of a response to `request`: the values of its `Set-Cookie`
+    /// fields, in their order.
+    fn update_cookies(
+        &self,
+        request: &CookieRequest<'_>,
+        set_cookie: &mut dyn Iterator<Item = &[u8]>,
+    );
+
+    /// Returns the cookies to send with `request`.
+    fn filter_cookies(&self, request: &CookieRequest<'_>) -> Vec<CookiePair>;
+
+    /// Tells how cookies are written, those of a single request too.
+    fn style(&self) -> CookieStyle {
+        CookieStyle::default()
+    }
+}
+
+/// A request, as far as cookies are concerned.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CookieRequest<'a> {
+    /// Where it goes to, or came from.
+    pub url: &'a Url,
+    /// The present time, by which cookies expire.
+    pub now: SystemTime,
+}
+
+impl<'a> CookieRequest<'a> {
+    /// Describes a request to `url` at the time `now`.
+    pub fn new(url: &'a Url, now: SystemTime) -> Self {
+        Self { url, now }
+    }
+}
+
+/// A cookie store that keeps nothing.
+///
+/// Cookies of a single request are sent all the same.
+///
+/// ```
+/// use aio_cookies::{CookieStore, DummyCookieJar};
+///
+/// let jar: std::sync::Arc<dyn CookieStore> = std::sync::Arc::new(DummyCookieJar::default());
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DummyCookieJar {
+    /// How cookies of a single request are written.
+    pub style: CookieStyle,
+}
+
+impl CookieStore for DummyCookieJar {
+    fn update_cookies(&self, _: &CookieRequest<'_>, _: &mut dyn Iterator<Item = &[u8]>) {}
+
+    fn filter_cookies(&self, _: &CookieRequest<'_>) -> Vec<CookiePair> {
+        Vec::new()
+    }
+
+    fn style(&self) -> CookieStyle {
+        self.style
+    }
+}
