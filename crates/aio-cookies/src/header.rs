@@ -102,7 +102,9 @@ impl CookieStyle {
             Profile::Rfc6265bis => {
                 let mut pairs = by_hand.collect();
                 override_with(&mut pairs, jar);
-                override_with(&mut pairs, last_of_each_name(request));
+                for own in request {
+                    override_with(&mut pairs, vec![own]);
+                }
                 pairs
             }
             Profile::Aiohttp => sorted(by_hand.chain(jar).chain(request)),
@@ -253,17 +255,6 @@ pub(crate) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&byte| byte == separator)?;
     let (before, from) = text.split_at_checked(at)?;
     Some((before, from.get(1..)?))
-}
-
-/// Drops each pair that a later one has the name of.
-fn last_of_each_name(mut pairs: Vec<CookiePair>) -> Vec<CookiePair> {
-    let mut last = BTreeMap::new();
-    for (at, pair) in pairs.iter().enumerate() {
-        last.insert(pair.name.clone(), at);
-    }
-    let mut at = 0..;
-    pairs.retain(|pair| at.next() == last.get(&pair.name).copied());
-    pairs
 }
 
 /// Appends `winners`; pairs that have the name of one of them go, if they have a name.
