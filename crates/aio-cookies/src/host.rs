@@ -37,10 +37,6 @@ impl<'a> Host<'a> {
         }
     }
 
-    pub(crate) fn is_ip(&self) -> bool {
-        self.is_ip
-    }
-
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }

@@ -198,9 +198,8 @@ impl CookieJar {
         let Some(host) = Host::of(request.url) else {
             return Vec::new();
         };
-        let has_own = !host.is_ip() || self.options.allow_ip_hosts;
         let query = Query {
-            host: has_own.then_some(host),
+            host,
             path: request.url.path(),
             secure: self.is_secure(request.url),
             now: request.now,

@@ -40,8 +40,7 @@ struct Stored {
 /// What cookies must match to be sent.
 #[derive(Debug)]
 pub(super) struct Query<'a> {
-    /// None for shared cookies alone.
-    pub(super) host: Option<Host<'a>>,
+    pub(super) host: Host<'a>,
     pub(super) path: &'a str,
     pub(super) secure: bool,
     pub(super) now: SystemTime,
@@ -132,8 +131,7 @@ impl Index {
     /// Returns the pairs to send and notes that their cookies were used.
     pub(super) fn filter(&mut self, query: &Query<'_>) -> Vec<CookiePair> {
         let mut matches = Vec::new();
-        let domains = query.host.iter().flat_map(Host::domains);
-        for domain in domains.chain([""]) {
+        for domain in query.host.domains().chain([""]) {
             self.remove_expired_of(domain, query.now);
             self.collect(domain, query, &mut matches);
         }
@@ -158,10 +156,7 @@ impl Index {
     /// Adds the cookies of `domain` that match to `matches`.
     fn collect<'a>(&self, domain: &'a str, query: &Query<'_>, matches: &mut Vec<Match<'a>>) {
         let profile = self.style.profile;
-        let is_host = query
-            .host
-            .as_ref()
-            .is_some_and(|host| host.as_str() == domain);
+        let is_host = query.host.as_str() == domain;
         let of_domain = self.domains.get(domain).into_iter().flatten();
         for (at, stored) in of_domain.enumerate() {
             let cookie = &stored.cookie;

@@ -150,6 +150,30 @@ fn ages_out_of_range_are_bounded() {
     }
 }
 
+// RFC 6265bis 5.5.
+#[test]
+fn no_cookie_is_kept_for_more_than_400_days() {
+    for jar in both() {
+        let far = "Expires=Fri, 07 Aug 2099 08:04:19 GMT";
+        set(
+            &jar,
+            "http://a.test/",
+            &["a=1; Max-Age=34560001", &format!("b=1; {far}")],
+        );
+        let ends: Vec<_> = jar
+            .cookies(at(0))
+            .iter()
+            .filter_map(Cookie::expires)
+            .collect();
+        let limit = at(34_560_000);
+        let far = crate::parse_date(far.as_bytes()).expect("a date");
+        match jar.options().style.profile {
+            Profile::Rfc6265bis => assert_eq!(ends, [limit, limit]),
+            Profile::Aiohttp => assert_eq!(ends, [at(34_560_001), far]),
+        }
+    }
+}
+
 // SPEC 18.3: CKY-18.
 #[test]
 fn an_age_that_is_none_does_not_hide_the_date() {
@@ -395,6 +419,19 @@ fn a_full_domain_loses_what_was_used_the_longest_ago() {
     }
 }
 
+// CKY-28.
+#[test]
+fn setting_again_is_a_use() {
+    for jar in both() {
+        fill(&jar, 180, "");
+        set(&jar, "https://a.test/", &["c000=2; Path=/"]);
+        set(&jar, "https://a.test/", &["new=1; Path=/"]);
+        let cookies = jar.cookies(at(0));
+        let names: Vec<_> = cookies.iter().take(2).map(Cookie::name).collect();
+        assert_eq!(names, ["c000", "c032"]);
+    }
+}
+
 // CKY-26.
 #[test]
 fn cookies_that_have_ended_make_room_first() {
@@ -561,7 +598,10 @@ fn hosts_that_are_addresses_can_be_allowed() {
         set(&jar, "http://[::ffff:127.0.0.1]/", &["v6=1"]);
         check(&jar, "http://127.0.0.1:81/", "a=1; b=2");
         check(&jar, "http://[::FFFF:7f00:1]/", "v6=1");
-        check(&jar, "http://0.0.1/", "");
+        // No address is inside a domain, whatever a URL of another scheme has set.
+        set(&jar, "odd://a.0.0.1/", &["leak=1; Domain=0.0.1"]);
+        assert_eq!(jar.len(), 4);
+        check(&jar, "http://127.0.0.1/", "a=1; b=2");
     }
 }
 
@@ -579,6 +619,11 @@ fn a_domain_covers_the_host_that_set_it() {
         set(&jar, "http://www.example.test/", &fields);
         check(&jar, "http://b.example.test/", "capitals=1; dot=1");
     }
+    // RFC 6265bis 5.7, step 8; aiohttp ignores such an attribute.
+    let unicode = ("http://www.bücher.example/", "a=1; Domain=bücher.example");
+    check_one(&rfc(), unicode, "http://www.bücher.example/", "");
+    check_one(&aiohttp(), unicode, "http://www.bücher.example/", "a=1");
+    check_one(&aiohttp(), unicode, "http://bücher.example/", "");
     let dot = ("http://a.test/", "a=1; Domain=a.test.");
     check_one(&aiohttp(), dot, "http://a.test/", "a=1");
     check_one(&rfc(), dot, "http://a.test/", "");
