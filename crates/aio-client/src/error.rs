@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aio_connector::{Attempt, ConnectionError, SettingsError};
+use aio_cookies::CookieError;
 use aio_core::text::DecodeError;
 use aio_core::{
     BasicAuthError, HeaderError, HttpError, ParamError, PayloadError, UrlError, UrlErrorKind,
@@ -141,6 +142,9 @@ pub enum UsageError {
     /// The credentials have no header form.
     #[error(transparent)]
     Auth(#[from] BasicAuthError),
+    /// A cookie has characters that none may have.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
     /// `Content-Length` is no plain number, or stands twice.
     #[error("invalid Content-Length header {0:?}")]
     ContentLength(Box<str>),
@@ -308,6 +312,7 @@ impl ClientError {
                 _ => "InvalidUrlRedirectClientError",
             },
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
+            Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
             Self::Usage(_) => "ValueError",
             Self::Read(error) => match error.source {

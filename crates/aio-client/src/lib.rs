@@ -47,6 +47,10 @@ pub use aio_connector::{
 };
 #[cfg(feature = "tls")]
 pub use aio_connector::{TlsConfigBuilder, TlsConfigError};
+pub use aio_cookies::{
+    Cookie, CookieError, CookieJar, CookieJarOptions, CookiePair, CookieRequest, CookieStore,
+    CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie,
+};
 pub use aio_core::coding::Coding;
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
@@ -75,8 +79,8 @@ pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 /// The traits to have in scope.
 pub mod prelude {
     pub use crate::{
-        Connector, Dial, IntoParams, IntoRequest, IntoUrl, Middleware, RequestTrace, Resolver,
-        TraceConfig,
+        Connector, CookieStore, Dial, IntoParams, IntoRequest, IntoUrl, Middleware, RequestTrace,
+        Resolver, TraceConfig,
     };
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aio_connector::{Attempt, Connection};
+use aio_cookies::{Profile, SetCookie};
 use aio_core::http1::Head;
 use aio_core::text::{Charset, OnError};
 use aio_core::{ContentType, HeaderView, RequestUrl};
@@ -49,6 +50,7 @@ pub struct ResponseHead(Arc<Heads>);
 struct Heads {
     response: Head,
     request: RequestInfo,
+    cookie_profile: Profile,
 }
 
 /// The request that a response answers, as it was sent; aiohttp's `RequestInfo`.
@@ -144,6 +146,14 @@ impl ResponseHead {
         &self.0.request
     }
 
+    /// Returns the cookies that it sets, whether the jar takes them or not, in order.
+    pub fn cookies(&self) -> Vec<SetCookie> {
+        let fields = self.headers().get_all("set-cookie");
+        fields
+            .filter_map(|field| SetCookie::parse(self.0.cookie_profile, field.as_bytes()))
+            .collect()
+    }
+
     /// Returns the content type without parameters, in lower case; absent or malformed,
     /// `application/octet-stream`.
     pub fn content_type(&self) -> ContentType {
@@ -216,6 +226,7 @@ impl ClientResponse {
         let head = ResponseHead(Arc::new(Heads {
             response: head,
             request,
+            cookie_profile: context.session.cookie_jar().style().profile,
         }));
         Self {
             content: Content::new(context, &head, options, exchange),

@@ -357,6 +357,14 @@ impl CookieStore for CookieJar {
         self.filter_cookies(request)
     }
 
+    fn add(&self, name: &str, value: &str) -> Result<(), CookieError> {
+        self.add(name, value)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+
     fn style(&self) -> CookieStyle {
         self.options.style
     }

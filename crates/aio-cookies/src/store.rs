@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use url::Url;
 
+use crate::error::CookieError;
 use crate::header::{CookiePair, CookieStyle};
 
 /// Keeps the cookies of responses and gives those of requests.
@@ -22,6 +23,18 @@ pub trait CookieStore: fmt::Debug + Send + Sync {
 
     /// Returns the cookies to send with `request`.
     fn filter_cookies(&self, request: &CookieRequest<'_>) -> Vec<CookiePair>;
+
+    /// Adds a cookie of the program's own, to be sent to every host.
+    ///
+    /// # Errors
+    ///
+    /// As [`CookieJar::add`](crate::CookieJar::add).
+    fn add(&self, name: &str, value: &str) -> Result<(), CookieError>;
+
+    /// Tells whether it is known to have no cookie, so that it need not be asked for them.
+    fn is_empty(&self) -> bool {
+        false
+    }
 
     /// Tells how cookies are written, those of a single request too.
     fn style(&self) -> CookieStyle {
@@ -66,6 +79,15 @@ impl CookieStore for DummyCookieJar {
 
     fn filter_cookies(&self, _: &CookieRequest<'_>) -> Vec<CookiePair> {
         Vec::new()
+    }
+
+    /// Checks the cookie and forgets it.
+    fn add(&self, name: &str, value: &str) -> Result<(), CookieError> {
+        self.style.pair(name, value).map(drop)
+    }
+
+    fn is_empty(&self) -> bool {
+        true
     }
 
     fn style(&self) -> CookieStyle {

@@ -27,13 +27,15 @@ pub(super) fn head_out(response: &ClientResponse) -> Map<String, Value> {
     show("content_type", json!(content_type.essence()));
     show("charset", json!(content_type.charset()));
     for (header, part) in [
-        ("set-cookie", "cookies"),
         ("link", "links"),
         ("content-disposition", "content_disposition"),
     ] {
         if head.headers().contains(header) {
             show(part, json!({"unsupported": header}));
         }
+    }
+    if head.headers().contains("set-cookie") {
+        show("cookies", cookies_out(head));
     }
     if !response.history().is_empty() {
         show("history", history_out(response.history()));
@@ -69,6 +71,16 @@ pub(super) fn error_out(error: &ClientError) -> Value {
         _ => {}
     }
     shown.into()
+}
+
+/// Of a name the last cookie counts.
+fn cookies_out(head: &ResponseHead) -> Value {
+    let cookies = head.cookies();
+    let shown = cookies.iter().map(|cookie| {
+        let name = String::from_utf8_lossy(cookie.name()).into_owned();
+        (name, str_out(cookie.value()))
+    });
+    Value::Object(shown.collect())
 }
 
 fn headers_out(head: &ResponseHead) -> Value {

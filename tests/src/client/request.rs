@@ -34,6 +34,7 @@ pub(super) fn build(
             "json" if value.is_null() => builder,
             "json" => builder.json(value),
             "data" => builder.body(upload::body(value)?),
+            "cookies" => builder.cookies(options::headers(value)?),
             "auth" => builder.basic_auth(options::basic_auth(value)?),
             "raise_for_status" if value.is_null() => builder,
             "raise_for_status" => builder.raise_for_status(options::flag(value)?),

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aio_client::{ClientSession, Environment, Limits, TcpConnector};
+use aio_client::{
+    ClientSession, CookieJar, CookieJarOptions, CookieStore, DummyCookieJar, Environment, Limits,
+    TcpConnector,
+};
 use http::Version;
 use serde_json::{Map, Value};
 
@@ -14,15 +17,16 @@ pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, Strin
     let mut builder = ClientSession::builder()
         .environment(Environment::from_pairs(setup.env.iter().cloned()))
         .limits(limits)
+        .cookie_jar(cookie_jar(setup.session.get("cookie_jar"))?)
         .connector(connector(setup)?);
     for (option, value) in &setup.session {
         builder = match option.as_str() {
             // Read elsewhere, or without a counterpart: nothing is read ahead.
-            "connector" | "max_line_size" | "max_field_size" | "max_headers" | "read_bufsize" => {
-                builder
-            }
+            "connector" | "cookie_jar" | "max_line_size" | "max_field_size" | "max_headers"
+            | "read_bufsize" => builder,
             "headers" => builder.headers(options::headers(value)?),
             "base_url" => builder.base_url(options::text(value)?),
+            "cookies" => builder.cookies(options::headers(value)?),
             "auth" => builder.basic_auth(options::basic_auth(value)?),
             "trust_env" => builder.trust_env(options::flag(value)?),
             "requote_redirect_url" => builder.requote_redirect_url(options::flag(value)?),
@@ -44,6 +48,38 @@ pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, Strin
     builder
         .build()
         .map_err(|error| format!("refused by the session: {error}"))
+}
+
+/// Makes a jar by aiohttp's rules.
+fn cookie_jar(settings: Option<&Value>) -> Result<Arc<dyn CookieStore>, String> {
+    let mut options = CookieJarOptions::aiohttp();
+    let nothing = Map::new();
+    let settings = match settings {
+        None => &nothing,
+        Some(Value::Object(settings)) => settings,
+        Some(other) => return Err(format!("cookie_jar {other}")),
+    };
+    for (option, value) in settings {
+        match option.as_str() {
+            "unsafe" => options.allow_ip_hosts = options::flag(value)?,
+            "quote_cookie" => options.style.quote_cookie = options::flag(value)?,
+            "treat_as_secure_origin" => {
+                let origins = match value {
+                    Value::String(one) => vec![one.as_str()],
+                    several => options::texts(several)?,
+                };
+                let origins = origins.into_iter().map(|url| url.parse().map_err(|_| url));
+                let origins: Result<_, _> = origins.collect();
+                options.treat_as_secure_origin = origins.map_err(|url| format!("origin {url}"))?;
+            }
+            "dummy" if *value == true => {
+                let style = options.style;
+                return Ok(Arc::new(DummyCookieJar { style }));
+            }
+            _ => return Err(format!("cookie_jar option {option}")),
+        }
+    }
+    Ok(Arc::new(CookieJar::with_options(options)))
 }
 
 fn version(value: &Value) -> Result<Version, String> {

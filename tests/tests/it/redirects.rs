@@ -1,13 +1,14 @@
 //! Redirects: what is sent to the next hop, what is not, and what comes of it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aio_client::{
     BasicAuth, Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout,
-    ConnectionRetry, Next, PayloadError, RedirectAction, RedirectPolicy, RequestBuilder,
-    ResponseErrorKind,
+    ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
+    RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use bytes::Bytes;
@@ -686,4 +687,100 @@ async fn check_off(request: RequestBuilder, listener: &Listener) {
     let (response, ()) = tokio::join!(request.send(), play);
     let error = response.expect_err("the connection ends");
     assert_eq!(error.aiohttp_class(), "ServerDisconnectedError");
+}
+
+fn jar_for_addresses() -> Arc<CookieJar> {
+    Arc::new(CookieJar::with_options(CookieJarOptions {
+        allow_ip_hosts: true,
+        ..CookieJarOptions::default()
+    }))
+}
+
+#[tokio::test]
+async fn cookies_set_on_the_way_go_along() {
+    // EDGE-090, RED-32, RED-36.
+    let site = Site::new(|request| match request.target.as_str() {
+        "/" => redirect(302, "/x").header("Set-Cookie", "id=7"),
+        _ => Response::ok("end").header("Set-Cookie", "last=1"),
+    })
+    .await;
+    let session = ClientSession::builder().cookie_jar(jar_for_addresses());
+    let session = session.cookie("shared", "s").build().expect("valid");
+    let request = session
+        .get(site.url("/"))
+        .cookie("own", "o")
+        .header("Cookie", "hand=h");
+    let response = request.await.expect("a response");
+    let sent: BTreeSet<_> = site
+        .last_values("cookie")
+        .concat()
+        .split("; ")
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        sent,
+        ["hand=h", "id=7", "own=o", "shared=s"]
+            .map(str::to_owned)
+            .into()
+    );
+    let names = |cookies: Vec<SetCookie>| {
+        cookies
+            .iter()
+            .map(|cookie| cookie.name().to_vec())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(response.cookies()), [b"last"]);
+    assert_eq!(names(response.history()[0].cookies()), [b"id"]);
+}
+
+#[tokio::test]
+async fn a_jar_stays_bounded_over_a_thousand_redirects() {
+    // EDGE-091.
+    let site = Site::new(|request| {
+        let count = request.target.trim_start_matches('/');
+        let count: u32 = count.parse().unwrap_or_default();
+        match count {
+            1000 => Response::ok("end"),
+            _ => redirect(302, &format!("/{}", count + 1))
+                .header("Set-Cookie", &format!("c{count}=1")),
+        }
+    })
+    .await;
+    let jar = jar_for_addresses();
+    let session = ClientSession::builder()
+        .cookie_jar(jar.clone())
+        .build()
+        .expect("valid");
+    let response = session
+        .get(site.url("/0"))
+        .max_redirects(0)
+        .await
+        .expect("a response");
+    assert_eq!(response.history().len(), 1000);
+    assert!((150..=180).contains(&jar.len()), "{}", jar.len());
+}
+
+#[tokio::test]
+async fn cookies_of_a_request_do_not_follow_to_another_origin() {
+    // RED-24, RED-27, CKY-63.
+    let there = Site::redirecting().await;
+    let away = there.url("/");
+    let here = Site::new(move |request| match request.target.as_str() {
+        "/" => redirect(302, &away),
+        _ => Response::ok("end"),
+    })
+    .await;
+    let session = ClientSession::builder()
+        .cookie("shared", "s")
+        .build()
+        .expect("valid");
+    session
+        .get(here.url("/"))
+        .cookie("own", "o")
+        .await
+        .expect("a response");
+    assert_eq!(here.last_values("cookie"), ["shared=s; own=o"]);
+    assert_eq!(there.last_values("cookie"), ["shared=s"]);
+    session.get(here.url("/x")).await.expect("a response");
+    assert_eq!(here.last_values("cookie"), ["shared=s"]);
 }

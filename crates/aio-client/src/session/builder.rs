@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aio_connector::{Connector, TcpConnector};
+use aio_cookies::{CookieJar, CookieStore};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
 use aio_core::{BasicAuth, BoxError, ClientTimeout, Headers, IntoParams, IntoUrl, Params};
@@ -30,6 +31,8 @@ pub struct ClientSessionBuilder {
     defaults: Defaults,
     connector: Option<Arc<dyn Connector>>,
     connector_owner: bool,
+    cookie_jar: Option<Arc<dyn CookieStore>>,
+    cookies: Vec<(String, String)>,
     middlewares: Vec<Arc<dyn Middleware>>,
     trace_configs: Vec<Arc<dyn TraceConfig>>,
     environment: Option<Environment>,
@@ -51,6 +54,8 @@ impl Default for ClientSessionBuilder {
             },
             connector: None,
             connector_owner: true,
+            cookie_jar: None,
+            cookies: Vec::new(),
             middlewares: Vec::new(),
             trace_configs: Vec::new(),
             environment: None,
@@ -98,6 +103,40 @@ impl ClientSessionBuilder {
             Ok(params) => self.defaults.params = params,
             Err(error) => self.fail(UsageError::from(error).into()),
         }
+        self
+    }
+
+    /// Keeps cookies in a jar that others may know, too; default a new
+    /// [`CookieJar`](aio_cookies::CookieJar).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use aio_client::{ClientSession, CookieJar};
+    ///
+    /// let jar = Arc::new(CookieJar::new());
+    /// let one = ClientSession::builder().cookie_jar(jar.clone()).build()?;
+    /// let other = ClientSession::builder().cookie_jar(jar.clone()).build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
+    pub fn cookie_jar(mut self, jar: Arc<dyn CookieStore>) -> Self {
+        self.cookie_jar = Some(jar);
+        self
+    }
+
+    /// Puts a cookie into the jar that is sent to every host, redirects to other ones
+    /// counted in.
+    pub fn cookie(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.cookies([(name, value)])
+    }
+
+    /// Puts several cookies into the jar so.
+    pub fn cookies<N: Into<String>, V: Into<String>>(
+        mut self,
+        cookies: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let cookies = cookies.into_iter();
+        self.cookies
+            .extend(cookies.map(|(name, value)| (name.into(), value.into())));
         self
     }
 
@@ -262,8 +301,16 @@ impl ClientSessionBuilder {
     ///
     /// # Errors
     /// If the base URL is not absolute or lacks its trailing slash, or a header has
-    /// characters that no header may have.
+    /// characters that no header may have, or a cookie some that no cookie may have.
     pub fn build(mut self) -> Result<ClientSession, ClientError> {
+        let cookies = std::mem::take(&mut self.cookies);
+        let jar = self.cookie_jar.get_or_insert_with(default_jar);
+        let added = cookies
+            .iter()
+            .try_for_each(|(name, value)| jar.add(name, value));
+        if let Err(error) = added {
+            self.fail(UsageError::from(error).into());
+        }
         match self.error.take() {
             Some(error) => Err(error),
             None => Ok(self.build_valid()),
@@ -277,6 +324,7 @@ impl ClientSessionBuilder {
                     .connector
                     .unwrap_or_else(|| Arc::new(TcpConnector::new())),
                 connector_owner: self.connector_owner,
+                cookie_jar: self.cookie_jar.unwrap_or_else(default_jar),
                 defaults: self.defaults,
                 middlewares: self.middlewares.into(),
                 trace_configs: self.trace_configs,
@@ -294,6 +342,10 @@ impl ClientSessionBuilder {
     fn fail(&mut self, error: ClientError) {
         self.error.get_or_insert(error);
     }
+}
+
+fn default_jar() -> Arc<dyn CookieStore> {
+    Arc::new(CookieJar::new())
 }
 
 impl fmt::Debug for ClientSessionBuilder {

@@ -160,6 +160,7 @@ pub(super) fn write(
     request: &RequestParts,
     body: &Body,
     plan: Plan,
+    cookie: Option<&[u8]>,
     key: &ConnectionKey,
     force_close: bool,
 ) -> Result<(), HeaderError> {
@@ -195,7 +196,8 @@ pub(super) fn write(
     }
     let mut given = Given::default();
     for field in headers.iter() {
-        if given.note(field.name()) {
+        let is_merged = cookie.is_some() && field.name().eq_ignore_ascii_case("cookie");
+        if given.note(field.name()) || is_merged {
             continue;
         }
         let replaced = options.sending.expect100 && field.name().eq_ignore_ascii_case("expect");
@@ -222,6 +224,9 @@ pub(super) fn write(
         auto(given.accept, "Accept", "*/*")?;
         auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
         auto(given.user_agent, "User-Agent", USER_AGENT)?;
+    }
+    if let Some(cookie) = cookie {
+        write_field(head, "Cookie", cookie)?;
     }
     if let Some(coding) = plan.compress {
         write_field(head, "Content-Encoding", coding.name().as_bytes())?;

@@ -1,6 +1,7 @@
 //! The session: what requests share.
 
 mod builder;
+mod cookies;
 mod head;
 mod hops;
 mod prepare;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aio_connector::{Connector, TcpConnector};
+use aio_cookies::CookieStore;
 use aio_core::{BasicAuth, ClientTimeout, Headers, IntoUrl, Params, RequestUrl};
 use http::Method;
 
@@ -53,6 +55,7 @@ pub struct ClientSession {
 pub(crate) struct Shared {
     connector: Arc<dyn Connector>,
     connector_owner: bool,
+    cookie_jar: Arc<dyn CookieStore>,
     defaults: Defaults,
     middlewares: Arc<[Arc<dyn Middleware>]>,
     trace_configs: Vec<Arc<dyn TraceConfig>>,
@@ -147,6 +150,11 @@ impl ClientSession {
     /// Returns the connector.
     pub fn connector(&self) -> &Arc<dyn Connector> {
         &self.shared.connector
+    }
+
+    /// Returns the jar that keeps the cookies of responses.
+    pub fn cookie_jar(&self) -> &Arc<dyn CookieStore> {
+        &self.shared.cookie_jar
     }
 
     /// Returns the timeouts of requests that have none of their own.

@@ -16,7 +16,7 @@ use http::Method;
 
 use super::head::{self, Plan, Refusal};
 use super::hops::Hops;
-use super::prepare;
+use super::{cookies, prepare};
 use crate::deadline::{Deadlines, Late, Watch};
 use crate::error::{
     ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind, UsageError,
@@ -94,25 +94,30 @@ pub(crate) fn send(
                 }
             }
             let response = if context.session.middlewares().is_empty() {
-                match with_retry(&mut request, &context, &mut budget).await {
-                    Ok((head, exchange)) if !hops.follows(head.status) => {
-                        break Ok(answered(request.parts, &context, head, exchange));
-                    }
-                    Ok((head, exchange)) => {
-                        answered(request.parts.clone(), &context, head, exchange)
-                    }
+                let (head, exchange) = match with_retry(&mut request, &context, &mut budget).await {
+                    Ok(answer) => answer,
                     Err(error) => break Err(error),
+                };
+                cookies::store(&context.session, &request.parts.url, &head.headers);
+                if !hops.follows(head.status) {
+                    break Ok(answered(request.parts, &context, head, exchange));
                 }
+                answered(request.parts.clone(), &context, head, exchange)
             } else {
                 let request = ClientRequest {
                     parts: request.parts.clone(),
                     body: std::mem::take(&mut request.body),
                 };
-                match Box::pin(through_middlewares(request, &context, &mut budget)).await {
-                    Ok(response) if !hops.follows(response.status()) => break Ok(response),
+                let sending = through_middlewares(request, &context, &mut budget);
+                let response = match Box::pin(sending).await {
                     Ok(response) => response,
                     Err(error) => break Err(error),
+                };
+                cookies::store(&context.session, response.url(), response.headers());
+                if !hops.follows(response.status()) {
+                    break Ok(response);
                 }
+                response
             };
             match hops.next(&mut request, response, &context) {
                 Ok(None) => {}
@@ -265,6 +270,7 @@ async fn once(
         session, deadlines, ..
     } = context;
     let mut plan = plan(request, body, *deadlines)?;
+    let cookie = cookies::header(session, request)?;
     let mut connection = connect(request, context).await?;
     // Not before: a request that waits for a connection is to hold no file.
     if body.needs_opening() {
@@ -281,7 +287,8 @@ async fn once(
     }
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();
-    if let Err(error) = head::write(buffer, request, body, plan, key, force_close) {
+    let cookie = cookie.as_deref();
+    if let Err(error) = head::write(buffer, request, body, plan, cookie, key, force_close) {
         connection.release();
         return Err(UsageError::from(error).into());
     }
