@@ -106,14 +106,14 @@ impl Upload {
         if hold {
             self.held = Held::Body(Box::new((body, framing)));
         } else {
-            self.queue_body(body, framing);
+            self.queue_body(body.into_kind(), framing);
         }
     }
 
     /// Lets a held body go.
     pub(crate) fn let_go(&mut self) {
         match std::mem::take(&mut self.held) {
-            Held::Body(held) => self.queue_body(held.0, held.1),
+            Held::Body(held) => self.queue_body(held.0.into_kind(), held.1),
             other => self.held = other,
         }
     }
@@ -145,11 +145,12 @@ impl Upload {
         matches!(self.held, Held::Body(_)) && self.queue.is_empty()
     }
 
-    fn queue_body(&mut self, body: Body, framing: UploadFraming) {
-        match body.into_kind() {
-            BodyKind::None => self.queue_whole(Bytes::new(), framing),
-            BodyKind::Bytes(bytes) => self.queue_whole(bytes, framing),
-            BodyKind::Stream { stream, .. } => {
+    fn queue_body(&mut self, body: BodyKind, framing: UploadFraming) {
+        match (body, framing) {
+            (BodyKind::None, UploadFraming::Length(0)) => {}
+            (BodyKind::None, _) => self.queue_whole(Bytes::new(), framing),
+            (BodyKind::Bytes(bytes), _) => self.queue_whole(bytes, framing),
+            (BodyKind::Stream { stream, .. }, _) => {
                 let framing = match framing {
                     UploadFraming::Length(whole) => SourceFraming::Length { sent: 0, whole },
                     UploadFraming::Chunked => SourceFraming::Chunked { open: false },
@@ -226,10 +227,10 @@ impl Upload {
         cx: &mut Context<'_>,
         stream: &mut Transport,
     ) -> Poll<Result<(), UploadError>> {
+        if self.done {
+            return Poll::Ready(Ok(()));
+        }
         for _ in 0..WRITES {
-            if self.done {
-                return Poll::Ready(Ok(()));
-            }
             let starved = self.fill(cx);
             if !self.queue.is_empty() {
                 let written = ready!(self.write(cx, stream)).map_err(UploadError::Io)?;
@@ -243,7 +244,7 @@ impl Upload {
                 }
                 // A source that has no more, or lets others have their turn, is not asked
                 // again at once.
-                if !starved || !self.queue.is_empty() {
+                if !self.queue.is_empty() || (self.source.is_some() && !starved) {
                     continue;
                 }
             }
@@ -257,6 +258,7 @@ impl Upload {
             }
             ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
             self.done = true;
+            return Poll::Ready(Ok(()));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
