@@ -1,10 +1,14 @@
-//! Charsets by Python's names, and decoding with them.
+//! Charsets by Python's names, decoding and encoding with them.
+
+mod encode;
 
 use std::fmt;
 
 use encoding_rs::{DecoderResult, Encoding};
 
-/// A charset that text can be decoded from.
+pub use self::encode::EncodeError;
+
+/// A charset that text can be decoded from, and encoded into.
 ///
 /// ```
 /// use aio_core::text::{Charset, OnError};
