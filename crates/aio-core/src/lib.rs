@@ -19,7 +19,7 @@ mod timeout;
 mod url;
 
 pub use self::auth::{AuthEncoding, BasicAuth, BasicAuthError};
-pub use self::body::{Body, BodyKind, BodyStream, BoxError, UploadProgress};
+pub use self::body::{Body, BodyKind, BodyStream, BoxError, MultipartWriter, UploadProgress, form};
 pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
 pub use self::headers::{HeaderError, HeaderRef, HeaderView, Headers, check_field};
 pub use self::media::ContentType;

@@ -1,6 +1,8 @@
 //! What a request sends behind its head.
 
 mod compressed;
+pub mod form;
+mod multipart;
 mod progress;
 mod replay;
 mod stream;
@@ -14,6 +16,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 
+pub use self::multipart::MultipartWriter;
 pub use self::progress::UploadProgress;
 use self::replay::Opener;
 use self::stream::{Frames, Pieces};

@@ -1,0 +1,6 @@
+//! Bodies of several parts (RFC 2046 5.1).
+
+mod encode;
+mod write;
+
+pub use self::write::MultipartWriter;
