@@ -2,8 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::HeaderError;
 use crate::text::{Charset, EncodeError};
+use crate::{HeaderError, ParamError};
 
 /// A form or a multipart body that cannot be sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum FormError {
     /// A header that no part of a form may have (RFC 7578 4.8).
     #[error("{0} is not for a part of a form")]
     FormHeader(&'static str),
+    /// A number has no text form.
+    #[error(transparent)]
+    Number(#[from] ParamError),
 }
 
 impl FormError {
@@ -51,7 +54,7 @@ impl FormError {
 }
 
 /// The content type of a form as text.
-pub(crate) const URLENCODED: &str = "application/x-www-form-urlencoded";
+pub const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 /// What Python's `urllib.parse.quote` leaves as it is.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC

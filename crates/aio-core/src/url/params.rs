@@ -208,6 +208,18 @@ impl From<&Self> for ParamValue {
     }
 }
 
+impl ParamValue {
+    /// Writes it as text, or as several texts; `key` names it in the error.
+    ///
+    /// # Errors
+    /// If it is NaN or infinite.
+    pub fn into_texts(self, key: &str) -> Result<Vec<String>, ParamError> {
+        let mut texts = Vec::new();
+        push(&mut texts, key, self)?;
+        Ok(texts.into_iter().map(|(_, text)| text).collect())
+    }
+}
+
 impl IntoParams for Params {
     fn into_params(self) -> Result<Params, ParamError> {
         Ok(self)
