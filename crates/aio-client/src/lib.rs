@@ -23,10 +23,12 @@ mod content;
 mod deadline;
 mod env;
 mod error;
+mod file;
 mod json;
 mod middleware;
 mod netrc;
 mod options;
+mod reader;
 mod redirect;
 mod request;
 mod response;
@@ -66,9 +68,11 @@ pub use self::error::{
     ClientError, ClientPayloadError, ClientReadError, ClientResponseError, ReadError,
     ResponseErrorKind, UsageError,
 };
+pub use self::file::FileBody;
 pub use self::json::{JsonValue, python_json};
 pub use self::middleware::{Middleware, Next};
 pub use self::options::{JudgeResponse, RaiseForStatus};
+pub use self::reader::ReaderBody;
 pub use self::redirect::{RedirectAction, RedirectHop, RedirectPolicy};
 pub use self::request::{ClientRequest, IntoRequest, RequestBuilder};
 pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
