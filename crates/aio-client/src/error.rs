@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aio_connector::{Attempt, ConnectionError, SettingsError};
 use aio_cookies::CookieError;
+use aio_core::form::FormError;
 use aio_core::text::DecodeError;
 use aio_core::{
     BasicAuthError, HeaderError, HttpError, ParamError, PayloadError, UrlError, UrlErrorKind,
@@ -172,6 +173,9 @@ pub enum UsageError {
     /// The value cannot be written as JSON.
     #[error("cannot write the body as JSON: {0}")]
     Json(Box<str>),
+    /// The form cannot be written.
+    #[error(transparent)]
+    Form(#[from] FormError),
     /// The separator to read until is empty.
     #[error("separator should be at least one-byte string")]
     EmptySeparator,
@@ -314,6 +318,7 @@ impl ClientError {
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
+            Self::Usage(UsageError::Form(error)) => error.aiohttp_class(),
             Self::Usage(_) => "ValueError",
             Self::Read(error) => match error.source {
                 ReadError::Text(_) => "UnicodeDecodeError",
@@ -430,7 +435,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
             "ClientError",
         ],
         "TimeoutError" => &["OSError"],
-        "UnicodeDecodeError" | "JSONDecodeError" => &["ValueError"],
+        "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" => &["ValueError"],
         "IncompleteReadError" => &["EOFError"],
         "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],
         _ => &[],

@@ -24,6 +24,7 @@ mod deadline;
 mod env;
 mod error;
 mod file;
+mod form;
 mod json;
 mod middleware;
 mod netrc;
@@ -54,12 +55,13 @@ pub use aio_cookies::{
     CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie,
 };
 pub use aio_core::coding::Coding;
+pub use aio_core::form::FormError;
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
     BasicAuth, Body, BoxError, ClientTimeout, ContentType, HeaderError, HeaderRef, HeaderView,
-    Headers, HttpError, IntoParams, IntoUrl, MultiDict, ParamValue, Params, PayloadError,
-    RequestUrl, Scheme, UploadProgress, UrlError, UrlErrorKind,
+    Headers, HttpError, IntoParams, IntoUrl, MultiDict, MultipartWriter, ParamValue, Params,
+    PayloadError, RequestUrl, Scheme, UploadProgress, UrlError, UrlErrorKind,
 };
 
 pub use self::content::Content;
@@ -69,6 +71,7 @@ pub use self::error::{
     ResponseErrorKind, UsageError,
 };
 pub use self::file::FileBody;
+pub use self::form::{FormData, FormPart, random_boundary};
 pub use self::json::{JsonValue, python_json};
 pub use self::middleware::{Middleware, Next};
 pub use self::options::{JudgeResponse, RaiseForStatus};

@@ -9,13 +9,15 @@ use aio_connector::{BoxFuture, TlsConfig};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
 use aio_core::{
-    BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, RequestUrl, UploadProgress,
+    BasicAuth, Body, ClientTimeout, Headers, IntoParams, IntoUrl, MultipartWriter, RequestUrl,
+    UploadProgress,
 };
 use bytes::Bytes;
 use http::{Method, Version};
 use serde::Serialize;
 
 use crate::error::{ClientError, UsageError};
+use crate::form::FormData;
 use crate::json::{JsonValue, compact};
 use crate::options::{RaiseForStatus, RequestOptions};
 use crate::redirect::RedirectPolicy;
@@ -288,6 +290,19 @@ impl RequestBuilder {
             Ok(json) => self.body(Body::typed(Bytes::from(json), "application/json")),
             Err(error) => self.with(|_| Err(UsageError::Json(error.to_string().into()).into())),
         }
+    }
+
+    /// Sets the body to a form: a [`FormData`], or pairs of text and numbers.
+    pub fn form(self, form: impl Into<FormData>) -> Self {
+        match form.into().into_body() {
+            Ok(body) => self.body(body),
+            Err(error) => self.with(|_| Err(usage(error))),
+        }
+    }
+
+    /// Sets the body to the parts of `writer`.
+    pub fn multipart(self, writer: MultipartWriter) -> Self {
+        self.body(writer)
     }
 
     /// Sets the timeouts, in place of the session's as a whole.
