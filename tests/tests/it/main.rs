@@ -4,6 +4,7 @@ mod cancellation;
 mod closing;
 mod errors;
 mod expect;
+mod forms;
 mod http_server;
 mod in_time;
 mod nginx;
