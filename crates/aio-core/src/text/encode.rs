@@ -29,6 +29,9 @@ impl EncodeError {
 impl Charset {
     /// Encodes `text`; nothing is replaced or left out.
     ///
+    /// The charsets of China, Japan and Korea are the web's, whose characters are not quite
+    /// Python's; all others are encoded as Python does.
+    ///
     /// ```
     /// use aio_core::text::Charset;
     ///
