@@ -33,7 +33,7 @@ pub(super) fn build(
             }
             "json" if value.is_null() => builder,
             "json" => builder.json(value),
-            "data" => builder.body(upload::body(value)?),
+            "data" => upload::send(builder, value)?,
             "cookies" => builder.cookies(options::headers(value)?),
             "auth" => builder.basic_auth(options::basic_auth(value)?),
             "raise_for_status" if value.is_null() => builder,

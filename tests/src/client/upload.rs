@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use aio_client::{Body, BoxError};
+use aio_client::{Body, BoxError, FormData, FormPart, RequestBuilder};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::Value;
@@ -14,20 +14,41 @@ use tokio::time::{Sleep, sleep};
 use super::options;
 use crate::value::bytes_in;
 
-/// Makes a body of `data`: text, bytes, a reader or a stream.
-pub(super) fn body(data: &Value) -> Result<Body, String> {
+/// Sets the body to `data`: text, bytes, a reader, a stream or a form.
+pub(super) fn send(builder: RequestBuilder, data: &Value) -> Result<RequestBuilder, String> {
     if let Value::String(text) = data {
-        return Ok(Body::from(text.clone()));
+        return Ok(builder.body(text.as_str()));
     }
     let Some((kind, value)) = data.as_object().and_then(|data| data.iter().next()) else {
         return Err(format!("data {data}"));
     };
-    match kind.as_str() {
-        "b64" | "fill" | "times" => Ok(Body::from(bytes_in(data)?)),
-        "reader" => Ok(Body::from(bytes_in(value)?)),
-        "stream" => Ok(Body::stream(Scripted::parse(value)?)),
-        _ => Err(format!("data {kind}")),
+    Ok(match kind.as_str() {
+        "b64" | "fill" | "times" => builder.body(bytes_in(data)?),
+        "reader" => builder.body(bytes_in(value)?),
+        "stream" => builder.body(Body::stream(Scripted::parse(value)?)),
+        "form" => builder.form(options::headers(value)?),
+        "multipart" => builder.form(multipart(value)?),
+        _ => return Err(format!("data {kind}")),
+    })
+}
+
+fn multipart(parts: &Value) -> Result<FormData, String> {
+    let mut form = FormData::new().default_to_multipart(true);
+    for part in parts.as_array().ok_or("multipart is no list")? {
+        let name = options::text(&part["name"])?;
+        let mut content = match part.get("value") {
+            Some(text) => FormPart::from(options::text(text)?),
+            None => FormPart::from(Bytes::from(bytes_in(part)?)),
+        };
+        if let Some(filename) = part.get("filename") {
+            content = content.filename(options::text(filename)?);
+        }
+        if let Some(content_type) = part.get("content_type") {
+            content = content.content_type(options::text(content_type)?);
+        }
+        form = form.part(name, content);
     }
+    Ok(form)
 }
 
 /// A stream of unknown length that follows a script.
