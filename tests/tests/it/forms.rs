@@ -408,14 +408,17 @@ async fn a_file_that_cannot_be_opened_is_named() {
 
 #[tokio::test]
 async fn a_multipart_body_has_parts_of_all_kinds() {
+    // BODY-19: a file has a disposition here. The bytes are those of aiohttp 3.14.5.
     let mut keeper = Keeper::new().await;
-    let file = Temporary::new("x.txt", "from a file");
+    let file = Temporary::new("x y.txt", "from a file");
     let mut inner = MultipartWriter::with_boundary("alternative", "N").expect("valid");
     let mut writer = MultipartWriter::with_boundary("mixed", "B").expect("valid");
     let fill = || {
         inner.append("in", &Headers::new())?;
         writer.append(inner, &Headers::new())?;
-        writer.append(FileBody::new(file.path()), &Headers::new())?;
+        let file = FileBody::new(file.path());
+        let attachment = file.attachment();
+        writer.append(file, &attachment)?;
         writer.append_json("{}", &Headers::new())?;
         Ok::<_, aio_client::FormError>(writer)
     };
@@ -423,7 +426,9 @@ async fn a_multipart_body_has_parts_of_all_kinds() {
     let want = "--B\r\nContent-Type: multipart/alternative; boundary=N\r\n\
         Content-Length: 78\r\n\r\n--N\r\nContent-Type: text/plain; charset=utf-8\r\n\
         Content-Length: 2\r\n\r\nin\r\n--N--\r\n\r\n\
-        --B\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nfrom a file\r\n\
+        --B\r\nContent-Type: text/plain\r\n\
+        Content-Disposition: attachment; filename=\"x%20y.txt\"\r\nContent-Length: 11\r\n\r\n\
+        from a file\r\n\
         --B\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}\r\n--B--\r\n";
     let length = want.len().to_string();
     let request = keeper.receive(request).await;

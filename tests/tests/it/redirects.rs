@@ -742,7 +742,7 @@ async fn a_jar_stays_bounded_over_a_thousand_redirects() {
         match count {
             1000 => Response::ok("end"),
             _ => redirect(302, &format!("/{}", count + 1))
-                .header("Set-Cookie", &format!("c{count}=1")),
+                .header("Set-Cookie", format!("c{count}=1")),
         }
     })
     .await;

@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use aio_core::{Body, BoxError};
+use aio_core::form::attachment;
+use aio_core::{Body, BoxError, Headers};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -20,7 +21,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 ///
 /// It is opened and read off the runtime's threads, 256 KiB at a time. How long it is counts
 /// when it is opened: what it grows by later is not sent, and if it has shrunk meanwhile the
-/// request fails. What is no regular file (a pipe, a terminal) has no length.
+/// request fails. What is no regular file (a pipe, a terminal) has no length, and a read of
+/// it that waits keeps its thread even if the request is given up.
 ///
 /// ```no_run
 /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
@@ -56,6 +58,32 @@ impl FileBody {
     /// Returns the last part of its path, if it has one.
     pub fn filename(&self) -> Option<Cow<'_, str>> {
         self.path()?.file_name().map(OsStr::to_string_lossy)
+    }
+
+    /// Returns the headers that aiohttp gives a file in a multipart body that is no form:
+    /// `Content-Disposition: attachment` with its [`filename`](Self::filename), if it has one.
+    ///
+    /// ```
+    /// use aio_client::{FileBody, MultipartWriter};
+    ///
+    /// let mut writer = MultipartWriter::with_boundary("mixed", "limit")?;
+    /// let file = FileBody::new("x.txt");
+    /// let headers = file.attachment();
+    /// writer.append(file, &headers)?;
+    /// # Ok::<(), aio_client::FormError>(())
+    /// ```
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "what is percent-encoded is a value"
+    )]
+    pub fn attachment(&self) -> Headers {
+        let mut headers = Headers::new();
+        if let Some(filename) = self.filename() {
+            headers
+                .append("Content-Disposition", attachment(&filename))
+                .expect("it is percent-encoded");
+        }
+        headers
     }
 
     fn path(&self) -> Option<&Path> {

@@ -136,9 +136,7 @@ pub fn quoted_disposition(name: &str, filename: Option<&str>) -> String {
         false => format!("form-data; name*=utf-8''{}", quoted(name)),
     };
     if let Some(filename) = filename {
-        header.push_str("; filename=\"");
-        header.push_str(&quoted(filename));
-        header.push('"');
+        header.push_str(&format!("; filename=\"{}\"", quoted(filename)));
     }
     header
 }
@@ -147,11 +145,21 @@ pub fn quoted_disposition(name: &str, filename: Option<&str>) -> String {
 pub fn plain_disposition(name: &str, filename: Option<&str>) -> String {
     let mut header = format!("form-data; name=\"{}\"", escaped(name, "\\\""));
     if let Some(filename) = filename {
-        header.push_str("; filename=\"");
-        header.push_str(&escaped(filename, "\\\""));
-        header.push('"');
+        header.push_str(&format!("; filename=\"{}\"", escaped(filename, "\\\"")));
     }
     header
+}
+
+/// Writes the `Content-Disposition` that aiohttp gives a file in a multipart body that is no
+/// form.
+///
+/// ```
+/// use aio_core::form::attachment;
+///
+/// assert_eq!(attachment("x y.txt"), r#"attachment; filename="x%20y.txt""#);
+/// ```
+pub fn attachment(filename: &str) -> String {
+    format!("attachment; filename=\"{}\"", quoted(filename))
 }
 
 fn quoted(text: &str) -> String {

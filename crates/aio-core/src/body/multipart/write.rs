@@ -18,7 +18,8 @@ use crate::text::Charset;
 /// A body of several parts, each with headers of its own; aiohttp's `MultipartWriter`.
 ///
 /// Its length is known if that of each part is, and it can be sent again if each part can.
-/// Big parts are not copied.
+/// Else a part that is opened late, such as a file, is of unknown length as well. Big parts
+/// are not copied.
 ///
 /// ```
 /// use aio_core::{Body, Headers, MultipartWriter};
