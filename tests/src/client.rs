@@ -1,5 +1,6 @@
 //! The client side of a scenario: one session, and what its calls yield as JSON.
 
+mod cookies;
 mod options;
 mod outcome;
 mod reading;
@@ -9,9 +10,9 @@ mod session;
 mod upload;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aio_client::{ClientResponse, ClientSession, Limits};
+use aio_client::{ClientResponse, ClientSession, CookieJar, Limits};
 use serde_json::{Map, Value, json};
 
 use self::outcome::{error_out, head_out};
@@ -32,6 +33,8 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Client {
     session: ClientSession,
+    /// That of the session, if it keeps cookies.
+    jar: Option<Arc<CookieJar>>,
     /// Those of the session; a request changes some of them.
     limits: Limits,
     /// For a later `read`, by name.
@@ -48,8 +51,10 @@ impl Client {
     /// Names the option that the client does not have, or refuses.
     pub fn open(setup: &Setup) -> Result<Self, String> {
         let limits = options::limits(&setup.session, Limits::default())?;
+        let jar = session::cookie_jar(setup)?;
         Ok(Self {
-            session: session::open(setup, limits)?,
+            session: session::open(setup, limits, jar.clone())?,
+            jar,
             limits,
             held: Mutex::default(),
             kept: Mutex::default(),
@@ -64,6 +69,9 @@ impl Client {
         let result = match op["op"].as_str() {
             Some("request") => self.request(op).await,
             Some("read") => self.read_held(op).await,
+            Some("cookies" | "jar_update" | "jar_headers" | "jar_clear") => {
+                cookies::call(self.jar.as_deref(), op)
+            }
             Some("close") => {
                 self.session.close().await;
                 Ok(json!({"closed": self.session.is_closed()}))

@@ -13,11 +13,21 @@ use super::resolver::Table;
 use super::{Setup, options};
 
 /// Makes the session that a scenario asks for, with these bounds on response heads.
-pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, String> {
+pub(super) fn open(
+    setup: &Setup,
+    limits: Limits,
+    jar: Option<Arc<CookieJar>>,
+) -> Result<ClientSession, String> {
+    let jar: Arc<dyn CookieStore> = match jar {
+        Some(jar) => jar,
+        None => Arc::new(DummyCookieJar {
+            style: CookieJarOptions::aiohttp().style,
+        }),
+    };
     let mut builder = ClientSession::builder()
         .environment(Environment::from_pairs(setup.env.iter().cloned()))
         .limits(limits)
-        .cookie_jar(cookie_jar(setup.session.get("cookie_jar"))?)
+        .cookie_jar(jar)
         .connector(connector(setup)?);
     for (option, value) in &setup.session {
         builder = match option.as_str() {
@@ -50,11 +60,11 @@ pub(super) fn open(setup: &Setup, limits: Limits) -> Result<ClientSession, Strin
         .map_err(|error| format!("refused by the session: {error}"))
 }
 
-/// Makes a jar by aiohttp's rules.
-fn cookie_jar(settings: Option<&Value>) -> Result<Arc<dyn CookieStore>, String> {
+/// Makes a jar by aiohttp's rules, unless there is to be none.
+pub(super) fn cookie_jar(setup: &Setup) -> Result<Option<Arc<CookieJar>>, String> {
     let mut options = CookieJarOptions::aiohttp();
     let nothing = Map::new();
-    let settings = match settings {
+    let settings = match setup.session.get("cookie_jar") {
         None => &nothing,
         Some(Value::Object(settings)) => settings,
         Some(other) => return Err(format!("cookie_jar {other}")),
@@ -72,14 +82,11 @@ fn cookie_jar(settings: Option<&Value>) -> Result<Arc<dyn CookieStore>, String> 
                 let origins: Result<_, _> = origins.collect();
                 options.treat_as_secure_origin = origins.map_err(|url| format!("origin {url}"))?;
             }
-            "dummy" if *value == true => {
-                let style = options.style;
-                return Ok(Arc::new(DummyCookieJar { style }));
-            }
+            "dummy" if *value == true => return Ok(None),
             _ => return Err(format!("cookie_jar option {option}")),
         }
     }
-    Ok(Arc::new(CookieJar::with_options(options)))
+    Ok(Some(Arc::new(CookieJar::with_options(options))))
 }
 
 fn version(value: &Value) -> Result<Version, String> {
