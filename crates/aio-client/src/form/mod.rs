@@ -1,6 +1,7 @@
 //! Forms, sent as text or in parts.
 
-use std::borrow::Cow;
+mod part;
+
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,11 +12,13 @@ use aio_core::form::{
     FormError, URLENCODED, check, plain_disposition, quoted_disposition, urlencode,
 };
 use aio_core::text::Charset;
-use aio_core::{Body, BoxError, ContentType, Headers, MultiDict, MultipartWriter, ParamValue};
+use aio_core::{Body, BoxError, Headers, MultiDict, MultipartWriter, ParamValue};
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::AsyncRead;
 
+pub use self::part::FormPart;
+use self::part::charset;
 use crate::file::FileBody;
 use crate::reader::ReaderBody;
 
@@ -49,29 +52,6 @@ pub struct FormData {
 struct Field {
     name: String,
     part: FormPart,
-}
-
-/// The value of a form's field, with what its part says of it.
-///
-/// ```
-/// use aio_client::{Body, FormData, FormPart};
-///
-/// let photo = FormPart::from(Body::from(b"\xff\xd8\xff"))
-///     .filename("me.jpg")
-///     .content_type("image/jpeg");
-/// let form = FormData::new().part("photo", photo);
-/// ```
-pub struct FormPart {
-    content: Content,
-    content_type: Option<String>,
-    filename: Option<String>,
-    /// Without a file name it has the field's.
-    is_file: bool,
-}
-
-enum Content {
-    Text(String),
-    Body(Body),
 }
 
 impl FormData {
@@ -281,15 +261,7 @@ impl Field {
     }
 
     fn as_text(&self) -> Option<(&str, &str)> {
-        match &self.part {
-            FormPart {
-                content: Content::Text(text),
-                content_type: None,
-                filename: None,
-                ..
-            } => Some((&self.name, text)),
-            _ => None,
-        }
+        Some((&self.name, self.part.as_text()?))
     }
 
     fn try_clone(&self) -> Option<Self> {
@@ -298,79 +270,6 @@ impl Field {
             part: self.part.try_clone()?,
         })
     }
-}
-
-impl FormPart {
-    /// Sets the file name.
-    #[must_use]
-    pub fn filename(mut self, filename: impl Into<String>) -> Self {
-        self.filename = Some(filename.into());
-        self
-    }
-
-    /// Sets the content type, in place of `text/plain` or the body's own.
-    ///
-    /// A text is encoded as its `charset` says, unless the form sets one.
-    #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
-        self
-    }
-
-    fn into_body(self, form_charset: Option<&str>) -> Result<Body, FormError> {
-        let text = match self.content {
-            Content::Text(text) => text,
-            Content::Body(body) => {
-                return Ok(match self.content_type {
-                    Some(content_type) => body.with_content_type(content_type),
-                    None => body,
-                });
-            }
-        };
-        let own_charset = self.content_type.as_deref().map(|content_type| {
-            let content_type = ContentType::parse(content_type.as_bytes());
-            content_type.charset().unwrap_or("utf-8").to_owned()
-        });
-        let label = form_charset.or(own_charset.as_deref()).unwrap_or("utf-8");
-        let bytes = charset(label)?.encode(&text)?.into_owned();
-        let content_type = self
-            .content_type
-            .unwrap_or_else(|| format!("text/plain; charset={label}"));
-        Ok(Body::typed(bytes, content_type))
-    }
-
-    fn try_clone(&self) -> Option<Self> {
-        let content = match &self.content {
-            Content::Text(text) => Content::Text(text.clone()),
-            Content::Body(body) => Content::Body(body.try_clone()?),
-        };
-        Some(Self {
-            content,
-            content_type: self.content_type.clone(),
-            filename: self.filename.clone(),
-            is_file: self.is_file,
-        })
-    }
-
-    fn new(content: Content) -> Self {
-        Self {
-            content,
-            content_type: None,
-            filename: None,
-            is_file: false,
-        }
-    }
-
-    fn file(body: Body) -> Self {
-        Self {
-            is_file: true,
-            ..body.into()
-        }
-    }
-}
-
-fn charset(label: &str) -> Result<Charset, FormError> {
-    Charset::for_label(label).ok_or_else(|| FormError::UnknownCharset(label.into()))
 }
 
 /// Makes a boundary for a multipart body: 32 random hexadecimal digits.
@@ -391,47 +290,6 @@ pub fn random_boundary() -> String {
 impl Default for FormData {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl From<&str> for FormPart {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<String> for FormPart {
-    fn from(text: String) -> Self {
-        Self::new(Content::Text(text))
-    }
-}
-
-impl From<Bytes> for FormPart {
-    fn from(bytes: Bytes) -> Self {
-        Self::file(bytes.into())
-    }
-}
-
-impl From<Body> for FormPart {
-    fn from(body: Body) -> Self {
-        Self::new(Content::Body(body))
-    }
-}
-
-impl From<FileBody> for FormPart {
-    /// Takes a file under its own name.
-    fn from(file: FileBody) -> Self {
-        let filename = file.filename().map(Cow::into_owned);
-        Self {
-            filename,
-            ..Self::file(file.into())
-        }
-    }
-}
-
-impl<R: AsyncRead + Send + 'static> From<ReaderBody<R>> for FormPart {
-    fn from(reader: ReaderBody<R>) -> Self {
-        Self::file(reader.into())
     }
 }
 
@@ -487,16 +345,6 @@ impl fmt::Debug for FormData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.fields.iter().map(|field| &field.name);
         f.debug_list().entries(names).finish()
-    }
-}
-
-impl fmt::Debug for FormPart {
-    /// The value may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FormPart")
-            .field("content_type", &self.content_type)
-            .field("filename", &self.filename)
-            .finish_non_exhaustive()
     }
 }
 
