@@ -236,8 +236,8 @@ impl ClientResponse {
         }
     }
 
-    pub(crate) fn with_history(self, history: Vec<ResponseHead>) -> Self {
-        Self { history, ..self }
+    pub(crate) fn set_history(&mut self, history: Vec<ResponseHead>) {
+        self.history = history;
     }
 
     pub(crate) fn attempt(&self) -> Attempt {

@@ -35,17 +35,17 @@ pub enum ConnectionRetry {
 
 impl ConnectionRetry {
     /// Tells whether a request may ever be sent again.
-    pub(crate) fn may_retry(self, method: &Method) -> bool {
+    fn may_retry(self, idempotent: bool) -> bool {
         match self {
             Self::Off => false,
-            Self::Idempotent => is_idempotent(method),
+            Self::Idempotent => idempotent,
             Self::Unsent => true,
         }
     }
 
     /// Tells whether a request may be sent again that failed with `error`.
-    pub(crate) fn retries(self, method: &Method, error: &ClientError) -> bool {
-        is_stale(error) && self.may_retry(method) && (is_idempotent(method) || !has_left(error))
+    pub(crate) fn retries(self, idempotent: bool, error: &ClientError) -> bool {
+        is_stale(error) && self.may_retry(idempotent) && (idempotent || !has_left(error))
     }
 }
 
@@ -54,24 +54,24 @@ impl ConnectionRetry {
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     retry: ConnectionRetry,
-    method: Method,
+    idempotent: bool,
 }
 
 impl RetryBudget {
     pub(crate) fn of(request: &RequestParts) -> Self {
         Self {
             retry: request.options.retry_connection,
-            method: request.method.clone(),
+            idempotent: is_idempotent(&request.method),
         }
     }
 
     pub(crate) fn may_retry(&self) -> bool {
-        self.retry.may_retry(&self.method)
+        self.retry.may_retry(self.idempotent)
     }
 
     /// Tells whether a request that failed so is sent again; the budget is spent then.
     pub(crate) fn retries(&mut self, error: &ClientError) -> bool {
-        let retries = self.retry.retries(&self.method, error);
+        let retries = self.retry.retries(self.idempotent, error);
         if retries {
             self.retry = ConnectionRetry::Off;
         }

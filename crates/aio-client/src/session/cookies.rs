@@ -31,13 +31,10 @@ pub(super) fn header(
 
 /// Stores the cookies that a response sets.
 pub(super) fn store(session: &ClientSession, url: &RequestUrl, headers: &HeaderView) {
-    let mut set_cookie = headers
-        .get_all("set-cookie")
-        .map(|field| field.as_bytes())
-        .peekable();
-    if set_cookie.peek().is_none() {
+    if !headers.contains("set-cookie") {
         return;
     }
+    let mut set_cookie = headers.get_all("set-cookie").map(|field| field.as_bytes());
     let response = CookieRequest::new(url.url(), SystemTime::now());
     session
         .cookie_jar()

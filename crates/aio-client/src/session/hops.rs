@@ -8,7 +8,7 @@ use super::Context;
 use crate::error::{ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind};
 use crate::options::RequestOptions;
 use crate::redirect::{Redirect, RedirectAction, RedirectHop, is_redirect};
-use crate::request::ClientRequest;
+use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, ResponseHead};
 use crate::trace::Event;
 
@@ -17,31 +17,42 @@ use crate::trace::Event;
 pub(super) struct Hops {
     /// Whether redirects are followed at all.
     follows: bool,
-    /// The body for the hops to come; absent if the first one has used it up.
-    body: Option<Body>,
-    history: Vec<ResponseHead>,
-    /// How the request began, once it has been redirected.
-    first: Option<Box<First>>,
+    body: Kept,
+    // Boxed: few requests are redirected.
+    trail: Option<Box<Trail>>,
 }
 
+/// The body for the hops to come.
 #[derive(Debug)]
-struct First {
+enum Kept {
+    /// There is none.
+    Nothing,
+    Again(Body),
+    /// The first hop has used it up.
+    Gone,
+}
+
+/// Where a request has been.
+#[derive(Debug)]
+struct Trail {
+    /// The URL and the options that it began with.
     url: RequestUrl,
     options: Arc<RequestOptions>,
+    history: Vec<ResponseHead>,
 }
 
 impl Hops {
     pub(super) fn new(request: &ClientRequest) -> Self {
         let follows = request.parts.options.redirects.allow.unwrap_or(true);
+        let body = if !follows || request.body.is_none() {
+            Kept::Nothing
+        } else {
+            request.body.try_clone().map_or(Kept::Gone, Kept::Again)
+        };
         Self {
             follows,
-            body: if follows {
-                request.body.try_clone()
-            } else {
-                None
-            },
-            history: Vec::new(),
-            first: None,
+            body,
+            trail: None,
         }
     }
 
@@ -50,9 +61,11 @@ impl Hops {
         self.follows && is_redirect(status)
     }
 
-    /// Gives the redirects on the way to the final response.
-    pub(super) fn into_history(self) -> Vec<ResponseHead> {
-        self.history
+    /// Tells the final response of the redirects on the way to it.
+    pub(super) fn end(self, response: &mut ClientResponse) {
+        if let Some(trail) = self.trail {
+            response.set_history(trail.history);
+        }
     }
 
     /// Turns the request into that of the next hop, in the order of RED-02; gives the
@@ -67,11 +80,18 @@ impl Hops {
         context
             .traces
             .on(&Event::RequestRedirect { response: &head });
-        self.history.push(head.clone());
+        let trail = self.trail.get_or_insert_with(|| {
+            Box::new(Trail {
+                url: request.parts.url.clone(),
+                options: Arc::clone(&request.parts.options),
+                history: Vec::new(),
+            })
+        });
+        trail.history.push(head.clone());
         let max = request.parts.options.redirects.max;
-        if max != 0 && self.history.len() >= max {
+        if max != 0 && trail.history.len() >= max {
             response.close();
-            return Err(self.too_many(&response));
+            return Err(trail.too_many(&response));
         }
         let redirect = Redirect::of(&request.parts, head.status(), head.headers());
         let Some(mut redirect) = redirect.transpose() else {
@@ -80,7 +100,7 @@ impl Hops {
         if let (Ok(redirect), Some(policy)) =
             (&mut redirect, &request.parts.options.redirects.policy)
         {
-            let (_, before) = self.history.split_last().unwrap_or((&head, &[]));
+            let (_, before) = trail.history.split_last().unwrap_or((&head, &[]));
             let hop = RedirectHop {
                 response: &head,
                 history: before,
@@ -94,7 +114,7 @@ impl Hops {
                     redirect.keeps_body = true;
                 }
                 RedirectAction::Stop => {
-                    self.history.pop();
+                    trail.history.pop();
                     return Ok(Some(response));
                 }
             }
@@ -102,26 +122,32 @@ impl Hops {
         let attempt = response.attempt();
         response.release();
         let redirect = redirect.map_err(ClientError::Redirect)?;
-        self.redirect(request, redirect).map_err(|source| {
-            ClientError::Payload(Box::new(ClientPayloadError { source, attempt }))
-        })?;
-        self.authorize(request, context)?;
+        if !redirect.keeps_body {
+            self.body = Kept::Nothing;
+        }
+        let unsent = std::mem::take(&mut request.body);
+        let body = match &self.body {
+            Kept::Nothing => Some(Body::none()),
+            Kept::Again(body) => body.try_clone(),
+            Kept::Gone => Some(unsent).filter(|body| !body.is_none()),
+        };
+        let Some(body) = body else {
+            let source = PayloadError::NotReplayable;
+            return Err(ClientError::Payload(Box::new(ClientPayloadError {
+                source,
+                attempt,
+            })));
+        };
+        trail.redirect(request, redirect, body);
+        trail.authorize(&mut request.parts, context)?;
         Ok(None)
     }
+}
 
-    /// Turns the request into that of the next hop.
-    fn redirect(
-        &mut self,
-        request: &mut ClientRequest,
-        redirect: Redirect,
-    ) -> Result<(), PayloadError> {
+impl Trail {
+    /// Turns the request into that of the next hop, with this body.
+    fn redirect(&self, request: &mut ClientRequest, redirect: Redirect, body: Body) {
         let parts = &mut request.parts;
-        let first = self.first.get_or_insert_with(|| {
-            Box::new(First {
-                url: parts.url.clone(),
-                options: Arc::clone(&parts.options),
-            })
-        });
         // RED-24, RED-25, RED-34: once removed they do not come back.
         if !parts.url.same_origin(&redirect.url) {
             for name in ["authorization", "cookie", "proxy-authorization", "host"] {
@@ -130,20 +156,11 @@ impl Hops {
             parts.cookies.clear();
         }
         (parts.url, parts.method) = (redirect.url, redirect.method);
-        parts.options = Arc::clone(&first.options);
+        parts.options = Arc::clone(&self.options);
         // RED-11.
-        if parts.options.server_hostname.is_some() && !first.url.same_origin(&parts.url) {
+        if parts.options.server_hostname.is_some() && !self.url.same_origin(&parts.url) {
             Arc::make_mut(&mut parts.options).server_hostname = None;
         }
-        if !redirect.keeps_body {
-            self.body = Some(Body::none());
-        }
-        let unsent = std::mem::take(&mut request.body);
-        let body = match self.body.as_ref().and_then(Body::try_clone) {
-            Some(body) => body,
-            None if !unsent.is_none() => unsent,
-            None => return Err(PayloadError::NotReplayable),
-        };
         // RED-05, RED-10: what belongs to a body goes with it.
         if body.is_none() {
             for name in ["content-length", "transfer-encoding", "expect"] {
@@ -155,13 +172,11 @@ impl Hops {
             }
         }
         request.body = body;
-        Ok(())
     }
 
     /// Sets the credentials that the next hop's URL has, or that the session has for where
     /// the request began (RED-28, RED-30).
-    fn authorize(&self, request: &mut ClientRequest, context: &Context) -> Result<(), ClientError> {
-        let parts = &mut request.parts;
+    fn authorize(&self, parts: &mut RequestParts, context: &Context) -> Result<(), ClientError> {
         if let Some(credentials) = parts.url.userinfo().cloned() {
             return parts.authorize(&credentials);
         }
@@ -169,14 +184,9 @@ impl Hops {
             return Ok(());
         }
         let defaults = context.session.defaults();
-        let scope = defaults
-            .base_url
-            .as_ref()
-            .or(self.first.as_ref().map(|first| &first.url));
+        let scope = defaults.base_url.as_ref().unwrap_or(&self.url);
         match &defaults.basic_auth {
-            Some(credentials) if scope.is_some_and(|scope| scope.same_origin(&parts.url)) => {
-                parts.authorize(credentials)
-            }
+            Some(credentials) if scope.same_origin(&parts.url) => parts.authorize(credentials),
             _ => Ok(()),
         }
     }

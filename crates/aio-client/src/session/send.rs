@@ -86,7 +86,7 @@ pub(crate) fn send(
         let raise = request.parts.options.raise_for_status.clone();
         let mut hops = Hops::new(&request);
         let mut budget = RetryBudget::of(&request.parts);
-        let sent = loop {
+        let mut sent = loop {
             if context.session.trust_env() {
                 let looked = prepare::look_for_credentials(&context.session, &mut request.parts);
                 if let Err(error) = Box::pin(looked).await {
@@ -125,21 +125,27 @@ pub(crate) fn send(
                 Err(error) => break Err(error),
             }
         };
-        let sent = sent.map(|response| response.with_history(hops.into_history()));
-        let judged = match (sent, raise) {
-            (Ok(response), RaiseForStatus::With(judge)) => judge(response).await,
-            (Ok(mut response), RaiseForStatus::Always) => {
-                response.raise_for_status().err().map_or(Ok(response), Err)
+        if let Ok(response) = &mut sent {
+            hops.end(response);
+            match raise {
+                RaiseForStatus::Never => {}
+                RaiseForStatus::Always => {
+                    if let Err(error) = response.raise_for_status() {
+                        sent = Err(error);
+                    }
+                }
+                RaiseForStatus::With(judge) => sent = judge(sent?).await,
             }
-            (sent, _) => sent,
-        };
-        context.traces.on(&match &judged {
-            Ok(response) => Event::RequestEnd {
-                status: response.status(),
-            },
-            Err(error) => Event::RequestException { error },
-        });
-        judged
+        }
+        if !context.traces.is_empty() {
+            context.traces.on(&match &sent {
+                Ok(response) => Event::RequestEnd {
+                    status: response.status(),
+                },
+                Err(error) => Event::RequestException { error },
+            });
+        }
+        sent
     }
 }
 
@@ -203,7 +209,7 @@ pub(crate) async fn behind_middlewares(
     let parts = request.parts;
     if let Some(sent) = &context.sent {
         let (retry, error) = (parts.options.retry_connection, answer.as_ref().err());
-        let stale = error.is_some_and(|error| retry.retries(&parts.method, error));
+        let stale = error.is_some_and(|error| retry.retries(is_idempotent(&parts.method), error));
         sent.stale.store(stale, Ordering::Relaxed);
         // Idempotent or not, what was answered is done.
         let for_good = error.is_none_or(|error| !is_idempotent(&parts.method) && has_left(error));
