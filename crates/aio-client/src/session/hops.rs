@@ -17,19 +17,36 @@ use crate::trace::Event;
 pub(super) struct Hops {
     /// Whether redirects are followed at all.
     follows: bool,
-    body: Kept,
+    pub(super) body: Kept,
     // Boxed: few requests are redirected.
     trail: Option<Box<Trail>>,
 }
 
-/// The body for the hops to come.
+/// The body for sending a request once more.
 #[derive(Debug)]
-enum Kept {
+pub(super) enum Kept {
     /// There is none.
     Nothing,
     Again(Body),
-    /// The first hop has used it up.
+    /// It can be sent once only.
     Gone,
+}
+
+impl Kept {
+    fn of(body: &Body) -> Self {
+        if body.is_none() {
+            return Self::Nothing;
+        }
+        body.try_clone().map_or(Self::Gone, Self::Again)
+    }
+
+    pub(super) fn again(&self) -> Option<Body> {
+        match self {
+            Self::Nothing => Some(Body::none()),
+            Self::Again(body) => body.try_clone(),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// Where a request has been.
@@ -42,12 +59,13 @@ struct Trail {
 }
 
 impl Hops {
-    pub(super) fn new(request: &ClientRequest) -> Self {
+    /// Begins; the body is kept for redirects, and for a retry if there may be one.
+    pub(super) fn new(request: &ClientRequest, may_retry: bool) -> Self {
         let follows = request.parts.options.redirects.allow.unwrap_or(true);
-        let body = if !follows || request.body.is_none() {
-            Kept::Nothing
+        let body = if follows || may_retry {
+            Kept::of(&request.body)
         } else {
-            request.body.try_clone().map_or(Kept::Gone, Kept::Again)
+            Kept::Gone
         };
         Self {
             follows,
@@ -126,12 +144,8 @@ impl Hops {
             self.body = Kept::Nothing;
         }
         let unsent = std::mem::take(&mut request.body);
-        let body = match &self.body {
-            Kept::Nothing => Some(Body::none()),
-            Kept::Again(body) => body.try_clone(),
-            Kept::Gone => Some(unsent).filter(|body| !body.is_none()),
-        };
-        let Some(body) = body else {
+        let unsent = Some(unsent).filter(|body| !body.is_none());
+        let Some(body) = self.body.again().or(unsent) else {
             let source = PayloadError::NotReplayable;
             return Err(ClientError::Payload(Box::new(ClientPayloadError {
                 source,

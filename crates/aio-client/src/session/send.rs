@@ -15,7 +15,7 @@ use aio_core::{Body, RequestUrl, deadline};
 use http::Method;
 
 use super::head::{self, Plan, Refusal};
-use super::hops::Hops;
+use super::hops::{Hops, Kept};
 use super::{cookies, prepare};
 use crate::deadline::{Deadlines, Late, Watch};
 use crate::error::{
@@ -84,8 +84,8 @@ pub(crate) fn send(
             request.body = request.body.with_progress(progress);
         }
         let raise = request.parts.options.raise_for_status.clone();
-        let mut hops = Hops::new(&request);
         let mut budget = RetryBudget::of(&request.parts);
+        let mut hops = Hops::new(&request, budget.may_retry());
         let mut sent = loop {
             if context.session.trust_env() {
                 let looked = prepare::look_for_credentials(&context.session, &mut request.parts);
@@ -94,10 +94,11 @@ pub(crate) fn send(
                 }
             }
             let response = if context.session.middlewares().is_empty() {
-                let (head, exchange) = match with_retry(&mut request, &context, &mut budget).await {
-                    Ok(answer) => answer,
-                    Err(error) => break Err(error),
-                };
+                let (head, exchange) =
+                    match with_retry(&mut request, &context, &mut hops.body, &mut budget).await {
+                        Ok(answer) => answer,
+                        Err(error) => break Err(error),
+                    };
                 cookies::store(&context.session, &request.parts.url, &head.headers);
                 if !hops.follows(head.status) {
                     break Ok(answered(request.parts, &context, head, exchange));
@@ -235,20 +236,17 @@ fn answered(
 async fn with_retry(
     request: &mut ClientRequest,
     context: &Context,
+    // To be `Send`; a body is not `Sync`.
+    kept: &mut Kept,
     budget: &mut RetryBudget,
 ) -> Result<(Head, Exchange), ClientError> {
-    let mut again = if budget.may_retry() {
-        request.body.try_clone()
-    } else {
-        None
-    };
     let mut left = false;
     loop {
         let mut error = match once(request, context).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        match again.take() {
+        match kept.again() {
             Some(body) if budget.retries(&error) => {
                 left |= error.attempt().is_some_and(|attempt| attempt.sent);
                 request.body = body;
