@@ -21,6 +21,7 @@
 
 mod content;
 mod deadline;
+pub mod docs;
 mod env;
 mod error;
 mod file;
@@ -59,9 +60,10 @@ pub use aio_core::form::FormError;
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
-    BasicAuth, Body, BoxError, ClientTimeout, ContentType, HeaderError, HeaderRef, HeaderView,
-    Headers, HttpError, IntoParams, IntoUrl, MultiDict, MultipartWriter, ParamValue, Params,
-    PayloadError, RequestUrl, Scheme, UploadProgress, UrlError, UrlErrorKind,
+    AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentType,
+    HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl, MultiDict,
+    MultipartWriter, ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme,
+    UploadProgress, UrlError, UrlErrorKind,
 };
 
 pub use self::content::Content;
