@@ -16,6 +16,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Who knows aiohttp finds its names in [`docs::from_aiohttp`].
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -208,6 +208,13 @@ impl RequestBuilder {
 
     /// Adds a header; a session default of the same name is replaced, another header of
     /// this request is not.
+    ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// let request = session.get("http://127.0.0.1:8080/").header("X-Id", "7").build()?;
+    /// assert_eq!(request.headers().get("x-id").unwrap().as_bytes(), b"7");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.with(|request| request.parts.headers.append(name, value).map_err(usage))
     }
@@ -229,6 +236,13 @@ impl RequestBuilder {
     }
 
     /// Appends parameters to the URL's query; aiohttp's `params`.
+    ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// let request = session.get("http://127.0.0.1:8080/?a=1").query([("q", "a b")]).query("c=d");
+    /// assert_eq!(request.build()?.url().target(), "/?a=1&q=a+b&c=d");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn query(self, params: impl IntoParams) -> Self {
         self.with(|request| {
             let params = params.into_params().map_err(usage)?;
@@ -240,6 +254,13 @@ impl RequestBuilder {
 
     /// Sends a cookie with this request, and with the redirects within its origin; it does
     /// not get into the session's jar.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// session.get("http://127.0.0.1:8080/").cookie("theme", "dark").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cookie(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.cookies([(name, value)])
     }
@@ -261,6 +282,15 @@ impl RequestBuilder {
     }
 
     /// Sets the credentials of the `Authorization` header; aiohttp's `auth`.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::BasicAuth;
+    ///
+    /// session.get("http://127.0.0.1:8080/").basic_auth(BasicAuth::new("ada", "s3cret")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn basic_auth(self, auth: BasicAuth) -> Self {
         self.with(|request| {
             request.parts.authorization = Some(Box::new(auth));
@@ -269,6 +299,14 @@ impl RequestBuilder {
     }
 
     /// Sets the body: text, bytes or a [`Body`]; aiohttp's `data`.
+    ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// let request = session.post("http://127.0.0.1:8080/").body("café").build()?;
+    /// assert_eq!(request.body().len(), Some(5));
+    /// assert_eq!(request.body().content_type(), Some("text/plain; charset=utf-8"));
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn body(self, body: impl Into<Body>) -> Self {
         self.with(|request| {
             if !request.body.is_none() {
@@ -281,6 +319,13 @@ impl RequestBuilder {
 
     /// Sets the body to `value` as JSON, with `Content-Type: application/json`, written by
     /// the session's [`json_serialize`](crate::ClientSessionBuilder::json_serialize).
+    ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// let request = session.post("http://127.0.0.1:8080/").json(&["Ada", "Grace"]).build()?;
+    /// assert_eq!(request.body().as_bytes().unwrap(), r#"["Ada","Grace"]"#);
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
         let written = match &self.session.defaults().json_serialize {
             Some(serialize) => serialize(JsonValue::new(&value)),
@@ -293,6 +338,17 @@ impl RequestBuilder {
     }
 
     /// Sets the body to a form: a [`FormData`], or pairs of text and numbers.
+    ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// use aio_client::FormData;
+    ///
+    /// let request = session.post("http://127.0.0.1:8080/").form([("user", "ada")]).build()?;
+    /// assert_eq!(request.body().as_bytes().unwrap(), "user=ada");
+    /// let form = FormData::new().text("user", "ada").file("avatar", "me.png");
+    /// let request = session.post("http://127.0.0.1:8080/").form(form);
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn form(self, form: impl Into<FormData>) -> Self {
         match form.into().into_body() {
             Ok(body) => self.body(body),
@@ -306,6 +362,13 @@ impl RequestBuilder {
     }
 
     /// Sets the timeouts, in place of the session's as a whole.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// session.get("http://127.0.0.1:8080/").timeout(std::time::Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(self, timeout: impl Into<ClientTimeout>) -> Self {
         self.with_options(|options| options.timeout = timeout.into())
     }
@@ -335,12 +398,28 @@ impl RequestBuilder {
 
     /// Sets which responses are errors, in place of the session's setting: those with a
     /// status of 400 or more (`true`), none, or what a function says.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// let request = session.get("http://127.0.0.1:8080/missing").raise_for_status(true);
+    /// assert_eq!(request.await.unwrap_err().status(), Some(404));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raise_for_status(self, raise_for_status: impl Into<RaiseForStatus>) -> Self {
         self.with_options(|options| options.raise_for_status = raise_for_status.into())
     }
 
     /// Sets whether redirects are followed; default true, but false for
     /// [`ClientSession::head`].
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// let response = session.get("http://127.0.0.1:8080/").allow_redirects(false).await?;
+    /// println!("{} {:?}", response.status(), response.headers().get("Location"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allow_redirects(self, allow: bool) -> Self {
         self.with_options(|options| options.redirects.allow = Some(allow))
     }
@@ -354,6 +433,15 @@ impl RequestBuilder {
     }
 
     /// Sets what says whether a redirect is followed, in place of the session's policy.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::RedirectPolicy;
+    ///
+    /// session.get("http://127.0.0.1:8080/").redirect_policy(RedirectPolicy::same_origin()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn redirect_policy(self, policy: RedirectPolicy) -> Self {
         self.with_options(|options| options.redirects.policy = Some(policy))
     }
@@ -366,6 +454,15 @@ impl RequestBuilder {
 
     /// Sends the body compressed, and so in chunks; an empty one is sent as it is.
     /// aiohttp's `compress=True` is [`Coding::Deflate`].
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::Coding;
+    ///
+    /// session.post("http://127.0.0.1:8080/").body("a long text").compress(Coding::Gzip).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn compress(self, coding: impl Into<Option<Coding>>) -> Self {
         self.with_options(|options| options.sending.compress = coding.into())
     }
@@ -401,6 +498,16 @@ impl RequestBuilder {
     /// Asks the server whether it wants the body (`Expect: 100-continue`), and sends it
     /// only when the server says so, or says nothing for the
     /// [`continue_timeout`](Self::continue_timeout).
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// use std::time::Duration;
+    ///
+    /// let request = session.put("http://127.0.0.1:8080/").body("a long text").expect100(true);
+    /// request.continue_timeout(Duration::from_secs(3)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn expect100(self, expect: bool) -> Self {
         self.with_options(|options| options.sending.expect100 = expect)
     }
@@ -434,6 +541,14 @@ impl RequestBuilder {
     /// Makes the request without sending it, for [`execute`](ClientSession::execute); the
     /// session's headers and the like come when it is sent.
     ///
+    /// ```
+    /// # let session = aio_client::ClientSession::new();
+    /// let mut request = session.get("http://127.0.0.1:8080/").build()?;
+    /// request.set_method("HEAD".parse().expect("a method"));
+    /// let request = session.execute(request).header("X-Id", "7");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever was wrong with the request first.
     pub fn build(self) -> Result<ClientRequest, ClientError> {
@@ -462,6 +577,14 @@ impl RequestBuilder {
     /// Sends the request and reads the head of its response.
     ///
     /// Awaiting the builder is the same, but boxes the future.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// let request = tokio::spawn(session.get("http://127.0.0.1:8080/").send());
+    /// let response = request.await.expect("no panic")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever was wrong with the request first; else what the connection or the

@@ -67,6 +67,15 @@ impl Default for ClientSessionBuilder {
 
 impl ClientSessionBuilder {
     /// Joins relative URLs of requests to `url`, whose path must end with `/`.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder().base_url("http://127.0.0.1:8080/v1/").build()?;
+    /// let request = session.get("users").build()?;
+    /// assert_eq!(request.url().as_str(), "http://127.0.0.1:8080/v1/users");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn base_url(mut self, url: impl IntoUrl) -> Self {
         let base = url
             .into_url()
@@ -79,6 +88,14 @@ impl ClientSessionBuilder {
     }
 
     /// Sends a header with each request that has none of that name.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder().header("Accept", "text/plain").build()?;
+    /// assert_eq!(session.headers().get("accept").unwrap().as_bytes(), b"text/plain");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         if let Err(error) = self.defaults.headers.append(name, value) {
             self.fail(UsageError::from(error).into());
@@ -98,6 +115,15 @@ impl ClientSessionBuilder {
 
     /// Appends parameters to the query of each request's URL, but for those whose key is
     /// there already; a redirect's URL gets none.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder().query([("key", "7"), ("page", "1")]).build()?;
+    /// // Sent: /?page=2&key=7
+    /// let request = session.get("http://127.0.0.1:8080/").query([("page", 2)]);
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn query(mut self, params: impl IntoParams) -> Self {
         match params.into_params() {
             Ok(params) => self.defaults.params = params,
@@ -125,6 +151,15 @@ impl ClientSessionBuilder {
 
     /// Puts a cookie into the jar that is sent to every host, redirects to other ones
     /// counted in.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder().cookie("theme", "dark").build()?;
+    /// assert!(!session.cookie_jar().is_empty());
+    /// assert!(ClientSession::builder().cookie("a b", "").build().is_err());
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn cookie(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.cookies([(name, value)])
     }
@@ -145,6 +180,16 @@ impl ClientSessionBuilder {
     ///
     /// Only to the origin of the base URL, if there is one; else to that of each request,
     /// but to no other one that it is redirected to.
+    ///
+    /// ```
+    /// use aio_client::{BasicAuth, ClientSession};
+    ///
+    /// let session = ClientSession::builder()
+    ///     .base_url("http://127.0.0.1:8080/")
+    ///     .basic_auth(BasicAuth::new("ada", "s3cret"))
+    ///     .build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn basic_auth(mut self, auth: BasicAuth) -> Self {
         self.defaults.basic_auth = Some(auth);
         self
@@ -158,6 +203,16 @@ impl ClientSessionBuilder {
     }
 
     /// Sets the timeouts of requests; default `total` 300 s, `sock_connect` 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aio_client::{ClientSession, ClientTimeout};
+    ///
+    /// let timeout = ClientTimeout { total: None, ..ClientTimeout::default() };
+    /// let session = ClientSession::builder().timeout(timeout).build()?;
+    /// assert_eq!(session.timeout().sock_connect, Some(Duration::from_secs(30)));
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn timeout(mut self, timeout: impl Into<ClientTimeout>) -> Self {
         self.options().timeout = timeout.into();
         self
@@ -173,6 +228,14 @@ impl ClientSessionBuilder {
     }
 
     /// Sets the bounds on response heads.
+    ///
+    /// ```
+    /// use aio_client::{ClientSession, Limits};
+    ///
+    /// let limits = Limits { max_field_size: 64 * 1024, ..Limits::default() };
+    /// let session = ClientSession::builder().limits(limits).build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options().limits = limits;
         self
@@ -241,6 +304,17 @@ impl ClientSessionBuilder {
 
     /// Writes the values of JSON bodies; default compact JSON, as serde_json writes it.
     /// [`python_json`](crate::python_json) writes it as Python does.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder()
+    ///     .json_serialize(|value| Ok(serde_json::to_vec_pretty(&value)?))
+    ///     .build()?;
+    /// let request = session.post("http://127.0.0.1:8080/").json(&[7]).build()?;
+    /// assert_eq!(request.body().as_bytes().unwrap(), "[\n  7\n]");
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn json_serialize(
         mut self,
         serialize: impl Fn(JsonValue<'_>) -> Result<Vec<u8>, BoxError> + Send + Sync + 'static,
@@ -251,6 +325,18 @@ impl ClientSessionBuilder {
 
     /// Names the charset of text that names no known one itself, from the response's
     /// head and body; default UTF-8. aiohttp's `fallback_charset_resolver`.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder()
+    ///     .fallback_charset(|_head, body| match body.is_ascii() {
+    ///         true => "utf-8".into(),
+    ///         false => "windows-1252".into(),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn fallback_charset(
         mut self,
         resolver: impl Fn(&ResponseHead, &[u8]) -> String + Send + Sync + 'static,
@@ -260,6 +346,14 @@ impl ClientSessionBuilder {
     }
 
     /// Uses a connector, which is closed with the session; default one of its own.
+    ///
+    /// ```
+    /// use aio_client::{ClientSession, TcpConnector};
+    ///
+    /// let connector = TcpConnector::builder().limit_per_host(10).build()?;
+    /// let session = ClientSession::builder().connector(connector).build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
         self
@@ -292,6 +386,14 @@ impl ClientSessionBuilder {
     }
 
     /// Sets what the session may learn from the environment; default that of the process.
+    ///
+    /// ```
+    /// use aio_client::{ClientSession, Environment};
+    ///
+    /// let environment = Environment::from_pairs([("NETRC", "/etc/netrc")]);
+    /// let session = ClientSession::builder().trust_env(true).environment(environment).build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = Some(environment);
         self
