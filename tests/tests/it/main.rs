@@ -1,10 +1,12 @@
 //! Tests through public interfaces: of the harness itself, and of the whole client.
 
+mod building;
 mod cancellation;
 mod closing;
 mod errors;
 mod expect;
 mod forms;
+mod hostile;
 mod http_server;
 mod in_time;
 mod nginx;
@@ -19,6 +21,7 @@ mod seams;
 mod secrets;
 mod servers;
 mod session;
+mod site;
 mod stale;
 mod timeouts;
 mod tls;

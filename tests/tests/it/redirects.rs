@@ -10,66 +10,15 @@ use aio_client::{
     ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
     RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie,
 };
-use aio_tests::http_server::{Request, Response, TestServer};
+use aio_tests::http_server::{Request, Response};
 use bytes::Bytes;
 
 use crate::peer::{Listener, begin, give_up, soon};
+use crate::site::Site;
 
-/// A server that remembers what it was asked.
-struct Site {
-    server: TestServer,
-    seen: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Site {
-    async fn new(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
-        let server = TestServer::start(move |request: Request| {
-            let response = answer(&request);
-            log.lock().expect("no panic").push(request);
-            std::future::ready(response)
-        });
-        Self {
-            server: server.await.expect("a port"),
-            seen,
-        }
-    }
-
-    /// One whose paths redirect: `/302/to`, and all else is answered with `end`.
-    async fn redirecting() -> Self {
-        Self::new(|request| redirect_named_by(&request.target)).await
-    }
-
-    fn url(&self, path: &str) -> String {
-        self.server.url(path)
-    }
-
-    fn host(&self) -> String {
-        self.url("").trim_start_matches("http://").to_owned()
-    }
-
-    /// Gives what was asked so far: method, target and body.
-    fn asked(&self) -> Vec<String> {
-        let seen = self.seen.lock().expect("no panic");
-        let line = |request: &Request| {
-            let body = String::from_utf8_lossy(&request.body);
-            format!("{} {} {body}", request.method, request.target)
-                .trim_end()
-                .to_owned()
-        };
-        seen.iter().map(line).collect()
-    }
-
-    /// Gives the values of a header in the last request.
-    fn last_values(&self, name: &str) -> Vec<String> {
-        let seen = self.seen.lock().expect("no panic");
-        let headers = &seen.last().expect("a request").headers;
-        let named = headers
-            .iter()
-            .filter(|(have, _)| have.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value.clone()).collect()
-    }
+/// Begins one whose paths redirect: `/302/to`; all else is answered with `end`.
+async fn redirecting() -> Site {
+    Site::new(|request| redirect_named_by(&request.target)).await
 }
 
 fn redirect(status: u16, location: &str) -> Response {
@@ -108,7 +57,7 @@ fn history(response: &ClientResponse) -> Vec<(u16, String)> {
 async fn a_post_becomes_a_get_without_what_belongs_to_its_body() {
     // EDGE-080, RED-05, RED-10.
     for status in ["301", "302", "303"] {
-        let (site, session) = (Site::redirecting().await, ClientSession::new());
+        let (site, session) = (redirecting().await, ClientSession::new());
         let request = session
             .post(site.url(&format!("/{status}/x")))
             .body("body")
@@ -129,7 +78,7 @@ async fn a_post_becomes_a_get_without_what_belongs_to_its_body() {
 #[tokio::test]
 async fn chunks_and_compression_do_not_outlive_the_body() {
     // RED-10: fixed. REQ-50.
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let request = session.post(site.url("/303/x")).body("body").chunked(true);
     request.await.expect("a response");
     assert!(site.last_values("transfer-encoding").is_empty());
@@ -149,7 +98,7 @@ async fn bodies_are_sent_again_where_the_method_stays() {
         || Body::replayable(Some(5), || async { Ok(stream("again")) }),
     ];
     for body in bodies {
-        let (site, session) = (Site::redirecting().await, ClientSession::new());
+        let (site, session) = (redirecting().await, ClientSession::new());
         let request = session.post(site.url("/307/308/307/x")).body(body());
         request.await.expect("a response");
         let want = ["/307/308/307/x", "/308/307/x", "/307/x", "/x"];
@@ -159,7 +108,7 @@ async fn bodies_are_sent_again_where_the_method_stays() {
         );
         assert_eq!(session.connector().stats().created, 1);
     }
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let request = session.post(site.url("/307/x")).body("");
     request.await.expect("a response");
     assert_eq!(site.asked(), ["POST /307/x", "POST /x"]);
@@ -170,7 +119,7 @@ async fn bodies_are_sent_again_where_the_method_stays() {
 async fn a_body_that_was_read_once_cannot_follow() {
     // EDGE-082, EDGE-083, RED-08.
     for (method, status) in [("POST", 307), ("POST", 308), ("PUT", 301), ("PATCH", 302)] {
-        let (site, session) = (Site::redirecting().await, ClientSession::new());
+        let (site, session) = (redirecting().await, ClientSession::new());
         let request = session
             .request(method, site.url(&format!("/{status}/x")))
             .body(stream("once"));
@@ -183,7 +132,7 @@ async fn a_body_that_was_read_once_cannot_follow() {
         assert_eq!(site.asked(), [format!("{method} /{status}/x once")]);
     }
     // Where the body is dropped it need not.
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let response = session.post(site.url("/302/x")).body(stream("once")).await;
     assert_eq!(response.expect("a response").status(), 200);
     assert_eq!(site.asked(), ["POST /302/x once", "GET /x"]);
@@ -192,7 +141,7 @@ async fn a_body_that_was_read_once_cannot_follow() {
 #[tokio::test]
 async fn a_body_may_be_kept_by_one_hop_and_dropped_by_the_next() {
     // EDGE-084.
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let opened = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&opened);
     let body = Body::replayable(None, move || {
@@ -268,7 +217,7 @@ async fn a_location_that_leads_nowhere_is_an_error_of_its_own() {
         ("mailto:ada", "NonHttpUrlRedirectClientError"),
         ("javascript:alert(1)", "NonHttpUrlRedirectClientError"),
     ] {
-        let (site, session) = (Site::redirecting().await, ClientSession::new());
+        let (site, session) = (redirecting().await, ClientSession::new());
         let request = session
             .post(site.url(&format!("/307/307{location}")))
             .body("body");
@@ -284,7 +233,7 @@ async fn a_location_that_leads_nowhere_is_an_error_of_its_own() {
 #[tokio::test]
 async fn secrets_do_not_follow_to_another_origin() {
     // EDGE-092, RED-24, RED-25, RED-29, RED-34.
-    let there = Site::redirecting().await;
+    let there = redirecting().await;
     let away = there.url("/");
     let here = Site::new(move |request| match request.target.as_str() {
         "/" => redirect(302, &away),
@@ -349,7 +298,7 @@ async fn secrets_do_not_come_back() {
 #[tokio::test]
 async fn secrets_stay_within_an_origin() {
     // EDGE-093, RED-34.
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let url = site.url("/302/x").replace("http://", "http://ada:pw@");
     let request = session
         .get(url)
@@ -430,7 +379,7 @@ async fn credentials_of_the_session_stay_with_its_origin() {
 #[tokio::test]
 async fn a_base_url_keeps_the_credentials_to_itself() {
     // SES-14.
-    let (base, other) = (Site::redirecting().await, Site::redirecting().await);
+    let (base, other) = (redirecting().await, redirecting().await);
     let session = ClientSession::builder()
         .base_url(base.url("/"))
         .basic_auth(BasicAuth::new("ada", "pw"))
@@ -464,7 +413,7 @@ async fn fragments_and_parameters_are_not_inherited() {
 #[tokio::test]
 async fn head_is_redirected_on_request_only() {
     // EDGE-098, RED-40.
-    let (site, session) = (Site::redirecting().await, ClientSession::new());
+    let (site, session) = (redirecting().await, ClientSession::new());
     let response = session.head(site.url("/302/x")).await.expect("a response");
     assert_eq!(response.status(), 302);
     let request = session.head(site.url("/303/x")).allow_redirects(true);
@@ -504,7 +453,7 @@ async fn the_final_response_is_judged_with_its_history() {
 
 #[tokio::test]
 async fn a_policy_has_the_last_word() {
-    let (site, other) = (Site::redirecting().await, Site::redirecting().await);
+    let (site, other) = (redirecting().await, redirecting().await);
     let session = ClientSession::builder()
         .redirect_policy(RedirectPolicy::same_origin())
         .build()
@@ -548,7 +497,7 @@ async fn a_policy_has_the_last_word() {
 #[tokio::test]
 async fn middlewares_run_for_each_hop() {
     // EDGE-260, MW-07.
-    let site = Site::redirecting().await;
+    let site = redirecting().await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let tag = move |mut request: ClientRequest, next: Next| {
@@ -763,7 +712,7 @@ async fn a_jar_stays_bounded_over_a_thousand_redirects() {
 #[tokio::test]
 async fn cookies_of_a_request_do_not_follow_to_another_origin() {
     // RED-24, RED-27, CKY-63.
-    let there = Site::redirecting().await;
+    let there = redirecting().await;
     let away = there.url("/");
     let here = Site::new(move |request| match request.target.as_str() {
         "/" => redirect(302, &away),
