@@ -86,6 +86,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
+        Task::Run(Step::cargo("run --quiet -p aio-tests --bin upload")),
     ];
     tasks.extend(workspace.published().flat_map(each_feature).map(Task::Run));
     tasks.push(Task::Run(
@@ -221,6 +222,7 @@ mod tests {
                 "cargo nextest run --workspace",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
+                "cargo run --quiet -p aio-tests --bin upload",
                 "cargo check -p aio-core --no-default-features",
                 "cargo check -p aio-core --no-default-features --features brotli",
                 "cargo check -p aio-core --no-default-features --features default",

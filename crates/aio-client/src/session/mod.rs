@@ -15,14 +15,14 @@ use std::time::Duration;
 use aio_connector::{Connector, TcpConnector};
 use aio_cookies::CookieStore;
 use aio_core::{BasicAuth, ClientTimeout, Headers, IntoUrl, Params, RequestUrl};
-use http::Method;
+use http::{Method, Version};
 
 pub use self::builder::ClientSessionBuilder;
 pub(crate) use self::send::Context;
 use crate::env::Environment;
 use crate::json::JsonSerialize;
 use crate::middleware::Middleware;
-use crate::options::RequestOptions;
+use crate::options::{RaiseForStatus, RequestOptions};
 use crate::request::{IntoRequest, RequestBuilder, method};
 use crate::response::ResponseHead;
 use crate::trace::TraceConfig;
@@ -160,6 +160,37 @@ impl ClientSession {
     /// Returns the timeouts of requests that have none of their own.
     pub fn timeout(&self) -> ClientTimeout {
         self.shared.defaults.options.timeout
+    }
+
+    /// Returns the HTTP version of requests that name none.
+    pub fn version(&self) -> Version {
+        self.shared.defaults.options.version
+    }
+
+    /// Returns which responses are errors.
+    pub fn raise_for_status(&self) -> &RaiseForStatus {
+        &self.shared.defaults.options.raise_for_status
+    }
+
+    /// Tells whether bodies are decoded as their `Content-Encoding` says.
+    pub fn auto_decompress(&self) -> bool {
+        self.shared.defaults.options.auto_decompress
+    }
+
+    /// Tells whether the escapes of a redirect's location are normalised.
+    pub fn requote_redirect_url(&self) -> bool {
+        self.shared.defaults.options.redirects.requote
+    }
+
+    /// Returns the names of the headers that are not added by themselves.
+    pub fn skip_auto_headers(&self) -> impl Iterator<Item = &str> {
+        let names = self.shared.defaults.options.skip_auto_headers.iter();
+        names.map(|name| &**name)
+    }
+
+    /// Tells whether the connector is closed with the session.
+    pub fn connector_owner(&self) -> bool {
+        self.shared.connector_owner
     }
 
     /// Returns the headers that go with each request.
