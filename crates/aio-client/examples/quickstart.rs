@@ -9,9 +9,13 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aio_client::{ClientError, ClientSession, TcpConnector, TlsConfig};
+use aio_client::{
+    ClientError, ClientSession, Coding, CookieJar, CookieJarOptions, FormData, TcpConnector,
+    TlsConfig, UploadProgress,
+};
 use aio_tests::http_server::{Body, Request, Response, TestServer};
 use aio_tests::tls::Authority;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -69,9 +73,18 @@ async fn fetch(url: &str) -> Result<(), Error> {
 
 async fn tour() -> Result<(), Error> {
     let server = TestServer::start(answer).await?;
-    let session = ClientSession::builder().base_url(server.url("/")).build()?;
+    let session = ClientSession::builder()
+        .base_url(server.url("/"))
+        // Hosts that are addresses set no cookies otherwise.
+        .cookie_jar(Arc::new(CookieJar::with_options(CookieJarOptions {
+            allow_ip_hosts: true,
+            ..CookieJarOptions::default()
+        })))
+        .build()?;
     get_json(&session).await?;
     post_json(&session).await?;
+    log_in(&session).await?;
+    upload(&session).await?;
     download(&session).await?;
     many_at_once().await?;
     over_tls().await?;
@@ -118,6 +131,33 @@ async fn post_json(session: &ClientSession) -> Result<(), Error> {
     let stored: User = response.json().await?;
     println!("{} stored {stored:?}", response.status());
     must_be("the stored user", &stored, &sent)
+}
+
+async fn log_in(session: &ClientSession) -> Result<(), Error> {
+    title("A form, a redirect, and the cookie set on the way");
+    let form = FormData::new()
+        .text("user", "Ada")
+        .text("password", "s3cret");
+    let mut response = session.post("login").form(form).await?;
+    for hop in response.history() {
+        println!("{} {} gives {}", hop.method(), hop.url(), hop.status());
+    }
+    let text = response.raise_for_status()?.text().await?;
+    println!("{} {} gives {text:?}", response.method(), response.url());
+    must_be("the greeting", &text.as_str(), &"hello, Ada")
+}
+
+async fn upload(session: &ClientSession) -> Result<(), Error> {
+    title("1 MiB as a part of a form, compressed");
+    let progress = UploadProgress::default();
+    let form = FormData::new()
+        .text("name", "zeros")
+        .bytes("file", vec![0; MIB as usize]);
+    let request = session.post("upload").form(form).compress(Coding::Gzip);
+    let mut response = request.upload_progress(progress.clone()).await?;
+    let received: u64 = response.text().await?.parse()?;
+    println!("{} bytes of form, {received} sent", progress.sent());
+    must_be("compressing of use", &(received < 64 * 1024), &true)
 }
 
 async fn download(session: &ClientSession) -> Result<(), Error> {
@@ -237,6 +277,13 @@ async fn answer(request: Request) -> Response {
         ("POST", "/users") => Response::new(201)
             .header("Content-Type", "application/json")
             .body(Body::Bytes(request.body)),
+        ("POST", "/login") if request.body == "user=Ada&password=s3cret" => Response::new(303)
+            .header("Set-Cookie", "user=Ada; HttpOnly")
+            .header("Location", "/home"),
+        ("GET", "/home") if request.header("Cookie") == Some("user=Ada") => {
+            Response::ok("hello, Ada")
+        }
+        ("POST", "/upload") => Response::ok(request.body.len().to_string()),
         ("GET", "/big") => {
             let block = vec![7; MIB as usize].into();
             Response::new(200).body(Body::Repeat {
