@@ -10,7 +10,8 @@ use aio_client::{
     ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
     RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie,
 };
-use aio_tests::http_server::{Request, Response};
+use aio_tests::http_server::{Request, Response, TestServer};
+use aio_tests::tls::Authority;
 use bytes::Bytes;
 
 use crate::peer::{Listener, begin, give_up, soon};
@@ -732,4 +733,39 @@ async fn cookies_of_a_request_do_not_follow_to_another_origin() {
     assert_eq!(there.last_values("cookie"), ["shared=s"]);
     session.get(here.url("/x")).await.expect("a response");
     assert_eq!(here.last_values("cookie"), ["shared=s"]);
+}
+
+#[tokio::test]
+async fn a_server_hostname_is_for_the_first_origin() {
+    // RED-11: fixed.
+    let authority = Authority::new();
+    let first = Arc::new(Mutex::new(String::new()));
+    let back = Arc::clone(&first);
+    let there = TestServer::start_tls(authority.server(&["127.0.0.1"]), move |_| {
+        let back = back.lock().expect("no panic").clone();
+        std::future::ready(redirect(302, &back))
+    });
+    let there = there.await.expect("a server");
+    let away = there.url("/");
+    let here = TestServer::start_tls(authority.server(&["a.test"]), move |request: Request| {
+        std::future::ready(match request.target.as_str() {
+            "/" => redirect(302, &away),
+            _ => Response::ok("end"),
+        })
+    });
+    let here = here.await.expect("a server");
+    *first.lock().expect("no panic") = here.url("/back");
+    let request = ClientSession::new()
+        .get(here.url("/"))
+        .tls(authority.client())
+        .server_hostname("a.test");
+    let response = request.await.expect("each has the name that is asked for");
+    assert_eq!(response.history().len(), 2);
+    // Elsewhere it would not do.
+    let request = ClientSession::new()
+        .get(there.url("/"))
+        .tls(authority.client())
+        .server_hostname("a.test");
+    let error = request.await.expect_err("the certificate has another name");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
 }
