@@ -25,6 +25,10 @@ pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option
             }
         };
         match find(&text, &host) {
+            Ok(Some(found)) if found.encode().is_err() => {
+                tracing::warn!(path = %path.display(), "the netrc file has a login with a colon");
+                None
+            }
             Ok(found) => found,
             Err(line) => {
                 tracing::warn!(path = %path.display(), line, "could not parse the netrc file");

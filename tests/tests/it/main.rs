@@ -9,6 +9,7 @@ mod forms;
 mod hostile;
 mod http_server;
 mod in_time;
+mod netrc;
 mod nginx;
 mod peer;
 mod pool;
