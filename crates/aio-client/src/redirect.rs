@@ -207,6 +207,8 @@ impl fmt::Debug for RedirectPolicy {
 
 #[cfg(test)]
 mod tests {
+    use aio_tests::random::Random;
+
     use super::*;
 
     #[track_caller]
@@ -300,5 +302,54 @@ mod tests {
         let from = RequestUrl::parse("http://a.test/").expect("a URL");
         let url = target(&from, "/a%2Fb%20c+d?%7e", false).expect("a target");
         assert_eq!(url.target(), "/a%2Fb%20c+d?%7e");
+    }
+
+    #[test]
+    fn whatever_a_server_says_the_next_request_is_one() {
+        let from = RequestUrl::parse("http://a.test:81/x/y?q").expect("a URL");
+        let pieces: [&[u8]; 24] = [
+            b"http",
+            b"https",
+            b"ftp",
+            b":",
+            b"/",
+            b"//",
+            b"\\",
+            b"@",
+            b"?",
+            b"#",
+            b"%",
+            b"%2",
+            b"%0d",
+            b"..",
+            b".",
+            b" ",
+            b"\t",
+            b"[",
+            b"]",
+            b"::1",
+            b"a.test",
+            b"\xc3\xbc",
+            b"\xff",
+            b"1",
+        ];
+        let mut random = Random::seeded(7);
+        for _ in 0..50_000 {
+            let count = random.below(9);
+            let mut piece = |_| pieces[random.below(pieces.len() as u64) as usize];
+            let location = (0..count).map(&mut piece).collect::<Vec<_>>().concat();
+            for requote in [true, false] {
+                let Ok(url) = target(&from, &text(&location), requote) else {
+                    continue;
+                };
+                let shown = location.escape_ascii();
+                let sent = format!("{}{}", url.target(), url.host_header());
+                assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{shown}");
+                assert!(
+                    url.check_http().is_ok() && !url.host().is_empty(),
+                    "{shown}"
+                );
+            }
+        }
     }
 }
