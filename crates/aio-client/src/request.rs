@@ -33,7 +33,7 @@ pub struct ClientRequest {
 }
 
 /// A request without its body.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct RequestParts {
     pub(crate) method: Method,
     pub(crate) url: RequestUrl,
@@ -44,6 +44,20 @@ pub(crate) struct RequestParts {
     pub(crate) upload_progress: Option<UploadProgress>,
     /// The session's, until the request changes one.
     pub(crate) options: Arc<RequestOptions>,
+}
+
+// Values of cookies are secrets.
+impl fmt::Debug for RequestParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, _)| name).collect();
+        f.debug_struct("RequestParts")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &self.headers)
+            .field("cookies", &cookies)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientRequest {

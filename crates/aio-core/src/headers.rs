@@ -427,13 +427,15 @@ impl fmt::Debug for HeaderRef<'_> {
     }
 }
 
-/// Fields whose values no `Debug` shows; a location may have userinfo.
-const SECRET: [&str; 5] = [
+/// Fields whose values no `Debug` shows; a location may have userinfo, and `URI` is one of
+/// old.
+const SECRET: [&str; 6] = [
     "authorization",
     "proxy-authorization",
     "cookie",
     "set-cookie",
     "location",
+    "uri",
 ];
 
 impl fmt::Debug for Headers {

@@ -94,6 +94,10 @@ fn requests_and_sessions() {
     check_debug(&request.header("Cookie", "id=s3cret").body("s3cret"));
     let auth = BasicAuth::new("s3cret", "s3cret");
     check_debug(&session.get("x").basic_auth(auth));
+    check_debug(&session.get("x").cookie("id", "s3cret"));
+    check_debug(&session.get("x").cookie("id", "s3cret").build());
+    let builder = ClientSession::builder().cookie("id", "s3cret");
+    check_debug(&builder.query([("token", "s3cret")]));
 }
 
 #[tokio::test]
@@ -175,10 +179,12 @@ async fn traces_middlewares_and_responses() {
     let listener = Listener::new().await;
     let url = format!("http://ada:s3cret@{}/?token=s3cret", listener.host());
     let answer = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\
-                  Set-Cookie: id=s3cret\r\nLocation: http://ada:s3cret@example.org/\r\n\r\n";
+                  Set-Cookie: id=s3cret\r\nLocation: http://ada:s3cret@example.org/\r\n\
+                  URI: http://ada:s3cret@example.org/\r\n\r\n";
     let request = session
         .get(url)
         .header("Cookie", "id=s3cret")
+        .cookie("own", "s3cret")
         .allow_redirects(false);
     let (response, _peer) = listener.answer(request, answer).await;
     check_debug(&response);
