@@ -1,13 +1,15 @@
 //! Timeouts, each with a peer that is slow in just this.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientError, ClientSession, ClientTimeout, Phase, RequestBuilder, Resolver,
-    TcpConnector, TlsConfig,
+    BoxFuture, ClientError, ClientSession, ClientTimeout, Environment, Phase, RequestBuilder,
+    Resolver, TcpConnector, TlsConfig,
 };
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -351,4 +353,27 @@ async fn what_is_late_is_not_sent_again() {
         assert_eq!(session.connector().stats().created, 1);
         check_closed(&session);
     }
+}
+
+#[tokio::test]
+async fn total_bounds_the_looking_for_credentials() {
+    // A pipe that nobody writes to: opening it takes for ever.
+    let name = format!("aio-tests-{}-netrc-pipe", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("coreutils").success());
+    let variable = ("NETRC", path.to_string_lossy());
+    let session = ClientSession::builder()
+        .trust_env(true)
+        .environment(Environment::from_pairs([variable]))
+        .build()
+        .expect("valid settings");
+    let request = session.get("http://127.0.0.1:1/").timeout(SHORT);
+    let late = tokio::time::timeout(Duration::from_secs(10), request.send()).await;
+    // Whoever reads comes to an end, before anything can fail here.
+    let opened = OpenOptions::new().read(true).write(true).open(&path);
+    std::fs::remove_file(&path).expect("it is there");
+    drop(opened.expect("a pipe"));
+    let error = late.expect("not for ever").expect_err("too late");
+    check_error(&error, Phase::Pool, "TimeoutError");
 }

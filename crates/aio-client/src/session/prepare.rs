@@ -1,8 +1,11 @@
 //! What a session adds to a request before it is sent: headers, parameters, credentials.
 
+use aio_connector::{Phase, SharedTimer};
 use aio_core::BasicAuth;
 
-use super::ClientSession;
+use super::send::attempt;
+use super::{ClientSession, Context};
+use crate::deadline::Deadlines;
 use crate::error::{ClientError, UsageError};
 use crate::netrc;
 use crate::request::RequestParts;
@@ -60,16 +63,22 @@ impl RequestParts {
     }
 }
 
-/// Looks for credentials in the environment, for a request that has none.
+/// Looks for credentials in the environment within `total`, for a request that has none.
 pub(super) async fn look_for_credentials(
-    session: &ClientSession,
     request: &mut RequestParts,
+    context: &Context,
 ) -> Result<(), ClientError> {
     if request.headers.contains("authorization") {
         return Ok(());
     }
-    match netrc::credentials(session.environment(), request.url.host()).await {
-        Some(credentials) => request.authorize(&credentials),
-        None => Ok(()),
+    let Deadlines { total, started } = context.deadlines;
+    let looking = netrc::credentials(context.session.environment(), request.url.host());
+    match SharedTimer::default().within(total, looking).await {
+        Some(Some(credentials)) => request.authorize(&credentials),
+        Some(None) => Ok(()),
+        None => {
+            let attempt = attempt(&request.url, started, Phase::Pool, false);
+            Err(ClientError::Timeout(Box::new(attempt)))
+        }
     }
 }

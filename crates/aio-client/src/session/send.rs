@@ -88,7 +88,7 @@ pub(crate) fn send(
         let mut hops = Hops::new(&request, budget.may_retry());
         let mut sent = loop {
             if context.session.trust_env() {
-                let looked = prepare::look_for_credentials(&context.session, &mut request.parts);
+                let looked = prepare::look_for_credentials(&mut request.parts, &context);
                 if let Err(error) = Box::pin(looked).await {
                     break Err(error);
                 }
