@@ -161,6 +161,33 @@ async fn giving_up_while_waiting_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn an_upload_with_leave_may_take_its_time() {
+    // TMO-16: the leave is no response.
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    let (feed, body) = fed();
+    let timeout = ClientTimeout {
+        sock_read: Some(Duration::from_secs(1)),
+        ..ClientTimeout::none()
+    };
+    let request = session.post(listener.url("/")).body(body);
+    let sent = begin(request.expect100(true).timeout(timeout).send()).await;
+    let mut peer = listener.accept().await;
+    peer.head().await;
+    peer.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    feed.send("one").expect("it is read");
+    soon("the first piece", peer.until(b"3\r\none")).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::resume();
+    feed.send("two").expect("it is read");
+    drop(feed);
+    soon("the rest", peer.until(b"two\r\n0\r\n\r\n")).await;
+    peer.send(OK).await;
+    let response = soon("a response", sent).await.expect("no panic");
+    assert_eq!(response.expect("a response").status(), 200);
+}
+
+#[tokio::test]
 async fn nobody_waits_for_ever() {
     let (listener, session) = (Listener::new().await, ClientSession::new());
     let request = session
