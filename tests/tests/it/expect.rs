@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aio_client::wire::coding::{Coding, Decoder};
 use aio_client::{
     Body, ClientError, ClientRequest, ClientSession, ClientTimeout, Next, UploadProgress,
 };
+use bytes::BytesMut;
 
 use crate::peer::{Listener, begin, give_up, soon};
 use crate::uploads::fed;
@@ -185,6 +187,49 @@ async fn an_upload_with_leave_may_take_its_time() {
     peer.send(OK).await;
     let response = soon("a response", sent).await.expect("no panic");
     assert_eq!(response.expect("a response").status(), 200);
+}
+
+#[tokio::test]
+async fn an_unsent_body_is_compressed_once() {
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    let (feed, body) = fed();
+    feed.send("the body").expect("it is read");
+    drop(feed);
+    let request = session
+        .post(listener.url("/"))
+        .body(body)
+        .compress(Coding::Gzip)
+        .expect100(true);
+    let play = async {
+        let mut peer = listener.accept().await;
+        peer.head().await;
+        peer.send("HTTP/1.1 307 T\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        let mut peer = listener.accept().await;
+        let head = peer.head().await;
+        assert!(head.contains("\r\nContent-Encoding: gzip\r\n"), "{head}");
+        peer.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+        let mut packed = Vec::new();
+        loop {
+            let size = peer.until(b"\r\n").await;
+            let size = usize::from_str_radix(size.trim_end(), 16).expect("a size");
+            packed.append(&mut peer.exactly(size).await);
+            peer.exactly(2).await;
+            if size == 0 {
+                break;
+            }
+        }
+        peer.send(OK).await;
+        packed
+    };
+    let both = async { tokio::join!(request.send(), play) };
+    let (response, packed) = soon("a response", both).await;
+    assert_eq!(response.expect("a response").status(), 200);
+    let mut text = BytesMut::new();
+    Decoder::new(Coding::Gzip)
+        .decode(&mut packed.into(), &mut text, 1024)
+        .expect("gzip");
+    assert_eq!(text, "the body");
 }
 
 #[tokio::test]

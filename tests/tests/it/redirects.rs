@@ -8,7 +8,7 @@ use std::time::Duration;
 use aio_client::{
     BasicAuth, Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout,
     ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
-    RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie,
+    RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie, UploadProgress,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
@@ -163,6 +163,19 @@ async fn a_body_may_be_kept_by_one_hop_and_dropped_by_the_next() {
         history(&response),
         [(307, "/307/302/x".to_owned()), (302, "/302/x".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn a_dropped_body_has_no_progress() {
+    // BODY-110.
+    let (site, session) = (redirecting().await, ClientSession::new());
+    let progress = UploadProgress::default();
+    for (path, want) in [("/307/x", 4), ("/303/x", 0)] {
+        let request = session.post(site.url(path)).body("body");
+        let request = request.upload_progress(progress.clone());
+        request.await.expect("a response");
+        assert_eq!(progress.sent(), want, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aio_client::{
     Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout, Next, Phase,
+    UploadProgress,
 };
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -263,4 +264,21 @@ async fn what_a_middleware_made_a_post_is_sent_once() {
     let error = error.expect_err("the server closed");
     assert_eq!(error.aiohttp_class(), "ServerDisconnectedError");
     assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn progress_is_that_of_the_body_that_a_middleware_sends() {
+    let replace = |mut request: ClientRequest, next: Next| {
+        request.set_body("longer");
+        next.run(request)
+    };
+    let session = ClientSession::builder()
+        .middleware(replace)
+        .build()
+        .expect("valid");
+    let (listener, progress) = (Listener::new().await, UploadProgress::default());
+    let request = session.post(listener.url("/")).body("body");
+    let request = request.upload_progress(progress.clone());
+    listener.answer(request, EMPTY).await;
+    assert_eq!(progress.sent(), 6);
 }

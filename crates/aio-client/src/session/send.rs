@@ -80,9 +80,6 @@ pub(crate) fn send(
             sent: None,
         };
         context.traces.on(&Event::RequestStart);
-        if let Some(progress) = request.parts.upload_progress.take() {
-            request.body = request.body.with_progress(progress);
-        }
         let raise = request.parts.options.raise_for_status.clone();
         let mut budget = RetryBudget::of(&request.parts);
         let mut hops = Hops::new(&request, budget.may_retry());
@@ -286,8 +283,15 @@ async fn once(
             }
         }
     }
-    if let Some(coding) = plan.compress {
-        *body = std::mem::take(body).compressed(coding);
+    // One that came back unsent is compressed already, and tells its progress.
+    let is_packed = plan.compress.is_some() && plan.compress == body.coding();
+    if !is_packed {
+        if let Some(progress) = &request.upload_progress {
+            *body = std::mem::take(body).with_progress(progress.clone());
+        }
+        if let Some(coding) = plan.compress {
+            *body = std::mem::take(body).compressed(coding);
+        }
     }
     let force_close = session.connector().force_close();
     let (buffer, key) = connection.head_buffer();

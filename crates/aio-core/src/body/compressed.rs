@@ -40,8 +40,12 @@ impl Body {
     /// ```
     #[must_use]
     pub fn compressed(mut self, coding: Coding) -> Self {
-        let rare = self.rare.as_mut();
-        let progress = rare.and_then(|rare| rare.progress.take());
+        if self.is_none() {
+            return self;
+        }
+        let rare = self.rare_mut();
+        rare.coding = Some(coding);
+        let progress = rare.progress.take();
         self.kind = match self.kind {
             Kind::None => Kind::None,
             Kind::Bytes(bytes) => {

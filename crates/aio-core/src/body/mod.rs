@@ -20,6 +20,7 @@ pub use self::multipart::MultipartWriter;
 pub use self::progress::UploadProgress;
 use self::replay::Opener;
 use self::stream::{Frames, Pieces};
+use crate::coding::Coding;
 
 /// The error that a body's own source may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -67,6 +68,7 @@ enum Kind {
 struct Rare {
     content_type: Option<Box<str>>,
     progress: Option<UploadProgress>,
+    coding: Option<Coding>,
 }
 
 /// How a [`Body`] gives its bytes.
@@ -225,6 +227,11 @@ impl Body {
     /// Returns what tells how much of it is sent, if anything does.
     pub fn progress(&self) -> Option<&UploadProgress> {
         self.rare.as_ref()?.progress.as_ref()
+    }
+
+    /// Returns what it is [compressed](Self::compressed) with, if it is.
+    pub fn coding(&self) -> Option<Coding> {
+        self.rare.as_ref()?.coding
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
