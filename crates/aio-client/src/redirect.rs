@@ -161,6 +161,11 @@ pub enum RedirectAction {
 
 /// Says for each redirect whether and how it is followed.
 ///
+/// Without one, a redirect to another origin takes along the body, if its status is 307 or
+/// 308 or its method no POST, and all headers but `Authorization`, `Cookie`,
+/// `Proxy-Authorization` and `Host`: one such as `X-Api-Key`, too.
+/// [`same_origin`](Self::same_origin) keeps them where they belong.
+///
 /// ```
 /// use aio_client::{ClientSession, RedirectAction, RedirectPolicy};
 ///

@@ -136,10 +136,10 @@ impl ClientRequest {
 /// What [`ClientSession::execute`] sends: an [`http::Request`], whose body is whatever is one
 /// here, or a [`ClientRequest`] that was built before.
 ///
-/// An `http::Request` is taken as HTTP/1.1 unless it says 1.0; its extensions mean nothing
+/// An `http::Request` that says 1.1 is sent in the session's version, one that says 1.0 so; its extensions mean nothing
 /// here. A relative URI is joined to the session's base URL.
 pub trait IntoRequest: sealed::Sealed {
-    /// Makes the request; the session gives its options.
+    /// Makes the request; the session gives an `http::Request` its options.
     ///
     /// # Errors
     /// If the URL cannot be requested, or the version is none that is spoken.

@@ -9,8 +9,9 @@ use crate::request::RequestParts;
 /// Which requests are sent once more when their connection breaks before a response has
 /// come, as one does that the server closes just when it is used again.
 ///
-/// Once in a call, and only with a body that can be sent again: none, bytes or text, but
-/// no stream. What fails for another reason, a timeout too, is not sent again.
+/// Once in a call, and only with a body that [can be sent again](crate::Body::is_replayable):
+/// bytes, a file, but no stream. What fails for another reason, a timeout too, is not sent
+/// again.
 ///
 /// ```
 /// use aio_client::{ClientSession, ConnectionRetry};

@@ -114,7 +114,7 @@ impl ClientSessionBuilder {
     }
 
     /// Appends parameters to the query of each request's URL, but for those whose key is
-    /// there already; a redirect's URL gets none.
+    /// there already; a redirect's URL gets none. Called again, it replaces them.
     ///
     /// ```
     /// use aio_client::ClientSession;
@@ -179,7 +179,8 @@ impl ClientSessionBuilder {
     /// `auth`.
     ///
     /// Only to the origin of the base URL, if there is one; else to that of each request,
-    /// but to no other one that it is redirected to.
+    /// but to no other one that it is redirected to. There a request with an
+    /// `Authorization` header of its own fails, as in aiohttp.
     ///
     /// ```
     /// use aio_client::{BasicAuth, ClientSession};
@@ -289,7 +290,8 @@ impl ClientSessionBuilder {
     }
 
     /// Sets how long a body waits for the `100 Continue` that its request asked for;
-    /// default one second, `None` for as long as the other timeouts let it (as aiohttp).
+    /// default one second, `None` or zero for as long as the other timeouts let it (as
+    /// aiohttp).
     pub fn continue_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options().sending.continue_timeout = timeout.into();
         self
