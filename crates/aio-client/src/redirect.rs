@@ -136,13 +136,16 @@ pub struct RedirectHop<'a> {
     pub url: &'a RequestUrl,
     /// The method that will be sent there.
     pub method: &'a Method,
+    /// Where the request was going, whatever middlewares made of it.
+    pub(crate) from: &'a RequestUrl,
 }
 
 impl RedirectHop<'_> {
     /// Tells whether scheme, host or port are others than those of the request before;
-    /// then its credentials and cookies are not sent on.
+    /// then its credentials and cookies are not sent on. What middlewares made of its URL
+    /// does not count.
     pub fn is_cross_origin(&self) -> bool {
-        !self.response.url().same_origin(self.url)
+        !self.from.same_origin(self.url)
     }
 }
 

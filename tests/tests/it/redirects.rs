@@ -8,7 +8,7 @@ use std::time::Duration;
 use aio_client::{
     BasicAuth, Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout,
     ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
-    RedirectPolicy, RequestBuilder, ResponseErrorKind, SetCookie, UploadProgress,
+    RedirectPolicy, RequestBuilder, RequestUrl, ResponseErrorKind, SetCookie, UploadProgress,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
@@ -506,6 +506,27 @@ async fn a_policy_has_the_last_word() {
         site.asked().last().map(String::as_str),
         Some("POST /kept body")
     );
+}
+
+#[tokio::test]
+async fn a_policy_knows_nothing_of_where_middlewares_go() {
+    let there = redirecting().await;
+    let url = RequestUrl::parse(&there.url("/302/x")).expect("a URL");
+    let elsewhere = move |mut request: ClientRequest, next: Next| {
+        if request.url().path() == "/" {
+            request.set_url(url.clone());
+        }
+        next.run(request)
+    };
+    let session = ClientSession::builder()
+        .middleware(elsewhere)
+        .redirect_policy(RedirectPolicy::same_origin())
+        .build()
+        .expect("valid");
+    let here = redirecting().await;
+    session.get(here.url("/")).await.expect("a response");
+    assert_eq!(there.asked(), ["GET /302/x"]);
+    assert_eq!(here.asked(), ["GET /x"]);
 }
 
 #[tokio::test]

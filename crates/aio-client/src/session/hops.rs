@@ -124,6 +124,7 @@ impl Hops {
                 history: before,
                 url: &redirect.url,
                 method: &redirect.method,
+                from: &request.parts.url,
             };
             match policy.judge(&hop) {
                 RedirectAction::Follow => {}
