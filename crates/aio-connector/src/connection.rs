@@ -97,6 +97,12 @@ impl Connection {
         self.slot.pool().is_closed()
     }
 
+    /// Tells whether the peer has neither closed it nor said a word that nobody asked for;
+    /// asks the system, without waiting.
+    pub fn is_quiet(&mut self) -> bool {
+        self.link.is_quiet()
+    }
+
     /// Returns the buffer for the head of a request, empty, and whom the request goes to.
     pub fn head_buffer(&mut self) -> (&mut BytesMut, &ConnectionKey) {
         (self.link.head_buffer(), self.slot.key())

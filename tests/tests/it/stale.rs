@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientSession, ClientSessionBuilder, ConnectRequest, ConnectionError, ConnectionKey,
-    ConnectionRetry, Dial, PooledConnector, Transport,
+    Body, BoxFuture, ClientSession, ClientSessionBuilder, ConnectRequest, ConnectionError,
+    ConnectionKey, ConnectionRetry, Dial, PooledConnector, Transport,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::Notify;
 
-use crate::peer::{Listener, Peer, soon};
+use crate::peer::{Listener, Peer, begin, soon};
 use crate::seams::Log;
 
 const URL: &str = "http://a.test/";
@@ -295,4 +296,33 @@ async fn what_fails_with_its_connection_alive_is_not_sent_again() {
             assert_eq!(session.connector().stats().created, 1, "{method}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_while_a_body_is_opened_is_not_used() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    let (response, first) = listener.answer(session.get(listener.url("/")), ok).await;
+    drop(response);
+    let opened = Arc::new(Notify::new());
+    let opening = Arc::clone(&opened);
+    let body = Body::replayable(None, move || {
+        let opening = Arc::clone(&opening);
+        async move {
+            opening.notified().await;
+            Ok(Body::from("body"))
+        }
+    });
+    // A POST is not sent again.
+    let sent = begin(session.post(listener.url("/")).body(body).send()).await;
+    let wire = first.wire();
+    drop(first);
+    wire.reached().await;
+    opened.notify_one();
+    let mut second = soon("another connection", listener.accept()).await;
+    second.until(b"\r\n\r\nbody").await;
+    second.send(ok).await;
+    let response = soon("a response", sent).await.expect("no panic");
+    assert_eq!(response.expect("a response").status(), 200);
+    assert_eq!(session.connector().stats().open, 1);
 }

@@ -282,6 +282,11 @@ async fn once(
                 return Err(error);
             }
         }
+        // Opening may take longer than the server keeps a connection that nobody uses.
+        if !connection.is_quiet() {
+            connection.close();
+            connection = Box::pin(connect(request, context)).await?;
+        }
     }
     // One that came back unsent is compressed already, and tells its progress.
     let is_packed = plan.compress.is_some() && plan.compress == body.coding();
