@@ -218,8 +218,9 @@ pub enum PayloadError {
         /// What `Content-Length` says.
         expected: u64,
     },
-    /// A redirect asks for the request's body again, which could be read once only.
-    #[error("cannot follow a redirect with a request body that was sent and cannot be read again")]
+    /// A redirect asks for the request's body again, which can be sent once only. Where there
+    /// are middlewares that goes for a body, too, that the server did not want (`Expect`).
+    #[error("cannot follow a redirect with a request body that can be sent once only")]
     NotReplayable,
     /// The connection failed inside the body.
     #[error("the connection failed inside the body")]
