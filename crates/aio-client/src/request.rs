@@ -541,7 +541,8 @@ impl RequestBuilder {
     /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.
     ///
     /// Requests with the same settings, or clones of them, share connections; those that
-    /// set none have connections of their own.
+    /// set none have connections of their own. They are those of redirects, too, wherever
+    /// these lead.
     pub fn tls(self, tls: TlsConfig) -> Self {
         self.with_options(|options| options.tls = Some(tls))
     }

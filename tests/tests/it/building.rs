@@ -57,6 +57,7 @@ async fn a_session_has_parameters_too() {
     let session = site
         .session()
         .query([("key", "1"), ("page", "0")])
+        .query([("key", "2")])
         .build()
         .expect("valid");
     session
@@ -64,7 +65,7 @@ async fn a_session_has_parameters_too() {
         .query([("q", "x")])
         .await
         .expect("a response");
-    check_seen(&site.last(), "/?page=2&q=x&key=1", "a.test");
+    check_seen(&site.last(), "/?page=2&q=x&key=1&key=2", "a.test");
 }
 
 #[tokio::test]

@@ -491,6 +491,11 @@ async fn a_policy_has_the_last_word() {
     );
     assert_eq!(response.read().await.expect("it is not released"), "");
     assert!(other.asked().is_empty());
+    // What is not followed is not too many.
+    let request = session
+        .get(site.url(&format!("/302{away}")))
+        .max_redirects(2);
+    assert_eq!(request.await.expect("a response").status(), 302);
 
     let keep = RedirectPolicy::new(|hop| {
         assert_eq!((hop.method.as_str(), hop.history.len()), ("GET", 0));

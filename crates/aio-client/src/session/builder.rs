@@ -9,7 +9,7 @@ use aio_connector::{Connector, TcpConnector};
 use aio_cookies::{CookieJar, CookieStore};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
-use aio_core::{BasicAuth, BoxError, ClientTimeout, Headers, IntoParams, IntoUrl, Params};
+use aio_core::{BasicAuth, BoxError, ClientTimeout, Headers, IntoParams, IntoUrl};
 use http::Version;
 
 use super::{ClientSession, Defaults, Shared};
@@ -47,7 +47,7 @@ impl Default for ClientSessionBuilder {
                 base_url: None,
                 headers: Headers::new(),
                 options: Arc::default(),
-                params: Params::default(),
+                params: Vec::new(),
                 basic_auth: None,
                 json_serialize: None,
                 fallback_charset: None,
@@ -114,7 +114,7 @@ impl ClientSessionBuilder {
     }
 
     /// Appends parameters to the query of each request's URL, but for those whose key is
-    /// there already; a redirect's URL gets none. Called again, it replaces them.
+    /// there already; a redirect's URL gets none. Called again, it adds more.
     ///
     /// ```
     /// use aio_client::ClientSession;
@@ -126,7 +126,7 @@ impl ClientSessionBuilder {
     /// ```
     pub fn query(mut self, params: impl IntoParams) -> Self {
         match params.into_params() {
-            Ok(params) => self.defaults.params = params,
+            Ok(params) => self.defaults.params.push(params),
             Err(error) => self.fail(UsageError::from(error).into()),
         }
         self
@@ -264,7 +264,9 @@ impl ClientSessionBuilder {
 
     /// Sets how many redirects are too many; default 10, 0 for any number.
     ///
-    /// As in aiohttp, the `max`-th redirect is the error: `max - 1` are followed.
+    /// As in aiohttp, the `max`-th redirect is the error: `max - 1` are followed. The heads
+    /// of all redirects are kept until the response: without a limit, a server that
+    /// redirects on and on takes memory until `total` is over.
     pub fn max_redirects(mut self, max: usize) -> Self {
         self.options().redirects.max = max;
         self
@@ -382,6 +384,9 @@ impl ClientSessionBuilder {
 
     /// Sets whether the environment is asked for credentials (a netrc file); default
     /// false.
+    ///
+    /// For each host that a redirect leads to as well: the file's `default` entry goes to
+    /// any, under `http` and `https` alike, as in aiohttp.
     pub fn trust_env(mut self, trust: bool) -> Self {
         self.trust_env = trust;
         self

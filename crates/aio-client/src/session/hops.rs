@@ -105,23 +105,12 @@ impl Hops {
                 history: Vec::new(),
             })
         });
-        trail.history.push(head.clone());
-        let max = request.parts.options.redirects.max;
-        if max != 0 && trail.history.len() >= max {
-            response.close();
-            return Err(trail.too_many(&response));
-        }
-        let redirect = Redirect::of(&request.parts, head.status(), head.headers());
-        let Some(mut redirect) = redirect.transpose() else {
-            return Ok(Some(response));
-        };
-        if let (Ok(redirect), Some(policy)) =
-            (&mut redirect, &request.parts.options.redirects.policy)
-        {
-            let (_, before) = trail.history.split_last().unwrap_or((&head, &[]));
+        let options = &request.parts.options.redirects;
+        let mut redirect = Redirect::of(&request.parts, head.status(), head.headers());
+        if let (Ok(Some(redirect)), Some(policy)) = (&mut redirect, &options.policy) {
             let hop = RedirectHop {
                 response: &head,
-                history: before,
+                history: &trail.history,
                 url: &redirect.url,
                 method: &redirect.method,
                 from: &request.parts.url,
@@ -132,12 +121,17 @@ impl Hops {
                     redirect.method = request.parts.method.clone();
                     redirect.keeps_body = true;
                 }
-                RedirectAction::Stop => {
-                    trail.history.pop();
-                    return Ok(Some(response));
-                }
+                RedirectAction::Stop => return Ok(Some(response)),
             }
         }
+        trail.history.push(head);
+        if options.max != 0 && trail.history.len() >= options.max {
+            response.close();
+            return Err(trail.too_many(&response));
+        }
+        let Some(redirect) = redirect.transpose() else {
+            return Ok(Some(response));
+        };
         let attempt = response.attempt();
         response.release();
         let redirect = redirect.map_err(ClientError::Redirect)?;

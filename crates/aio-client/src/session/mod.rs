@@ -71,7 +71,7 @@ pub(crate) type FallbackCharset = Arc<dyn Fn(&ResponseHead, &[u8]) -> String + S
 pub(crate) struct Defaults {
     pub(crate) base_url: Option<RequestUrl>,
     pub(crate) headers: Headers,
-    pub(crate) params: Params,
+    pub(crate) params: Vec<Params>,
     pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) options: Arc<RequestOptions>,
     pub(crate) json_serialize: Option<JsonSerialize>,

@@ -240,16 +240,16 @@ impl RequestUrl {
     /// # use aio_core::{IntoParams, RequestUrl};
     /// let url = RequestUrl::parse("http://example.org/?x=1")?;
     /// let params = [("x", "0"), ("y", "0")].into_params().expect("no floats in it");
-    /// assert_eq!(url.with_missing_params(&params).target(), "/?x=1&y=0");
+    /// assert_eq!(url.with_missing_params([&params]).target(), "/?x=1&y=0");
     /// # Ok::<(), aio_core::UrlError>(())
     /// ```
     #[must_use]
-    pub fn with_missing_params(self, params: &Params) -> Self {
-        let missing = match self.query() {
-            None => return self.with_params(params),
-            Some(query) => params.without_keys_of(query),
-        };
-        self.with_params(&missing)
+    pub fn with_missing_params<'a>(self, params: impl IntoIterator<Item = &'a Params>) -> Self {
+        let own = self.query().unwrap_or_default().to_owned();
+        let missing = params
+            .into_iter()
+            .map(|params| params.without_keys_of(&own));
+        missing.fold(self, |url, params| url.with_params(&params))
     }
 
     /// Returns the URL without its query, as errors and logs show it.
