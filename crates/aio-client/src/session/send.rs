@@ -22,7 +22,7 @@ use crate::error::{
     ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind, UsageError,
 };
 use crate::middleware::Next;
-use crate::options::RaiseForStatus;
+use crate::options::{JudgeResponse, RaiseForStatus};
 use crate::request::{ClientRequest, RequestParts};
 use crate::response::{ClientResponse, RequestInfo};
 use crate::retry::{RetryBudget, has_left, is_idempotent};
@@ -60,10 +60,13 @@ pub(crate) struct Sent {
 )]
 pub(crate) fn send(
     session: ClientSession,
-    request: Result<ClientRequest, ClientError>,
+    mut built: Result<ClientRequest, ClientError>,
 ) -> impl Future<Output = Result<ClientResponse, ClientError>> + Send + 'static {
     async move {
-        let mut request = request?;
+        let request = match &mut built {
+            Ok(request) => request,
+            Err(error) => return Err(error.clone()),
+        };
         if session.is_closed() {
             return Err(UsageError::SessionClosed.into());
         }
@@ -82,7 +85,7 @@ pub(crate) fn send(
         context.traces.on(&Event::RequestStart);
         let raise = request.parts.options.raise_for_status.clone();
         let mut budget = RetryBudget::of(&request.parts);
-        let mut hops = Hops::new(&request, budget.may_retry());
+        let mut hops = Hops::new(request, budget.may_retry());
         let mut sent = loop {
             if context.session.trust_env() {
                 let looked = prepare::look_for_credentials(&mut request.parts, &context);
@@ -92,21 +95,21 @@ pub(crate) fn send(
             }
             let response = if context.session.middlewares().is_empty() {
                 let (head, exchange) =
-                    match with_retry(&mut request, &context, &mut hops.body, &mut budget).await {
+                    match with_retry(request, &context, &mut hops.body, &mut budget).await {
                         Ok(answer) => answer,
                         Err(error) => break Err(error),
                     };
                 cookies::store(&context.session, &request.parts.url, &head.headers);
                 if !hops.follows(head.status) {
-                    break Ok(answered(request.parts, &context, head, exchange));
+                    break built.map(|request| answered(request.parts, &context, head, exchange));
                 }
                 answered(request.parts.clone(), &context, head, exchange)
             } else {
-                let request = ClientRequest {
+                let passed_on = ClientRequest {
                     parts: request.parts.clone(),
                     body: std::mem::take(&mut request.body),
                 };
-                let sending = through_middlewares(request, &context, &mut budget);
+                let sending = through_middlewares(passed_on, &context, &mut budget);
                 let response = match Box::pin(sending).await {
                     Ok(response) => response,
                     Err(error) => break Err(error),
@@ -117,33 +120,55 @@ pub(crate) fn send(
                 }
                 response
             };
-            match hops.next(&mut request, response, &context) {
+            match hops.next(request, response, &context) {
                 Ok(None) => {}
                 Ok(Some(response)) => break Ok(response),
                 Err(error) => break Err(error),
             }
         };
-        if let Ok(response) = &mut sent {
-            hops.end(response);
-            match raise {
-                RaiseForStatus::Never => {}
-                RaiseForStatus::Always => {
-                    if let Err(error) = response.raise_for_status() {
+        match raise {
+            // Boxed, and not gone on from: few have it, and all would carry the response.
+            RaiseForStatus::With(judge) => Box::pin(judged(sent, judge, hops, context)).await,
+            raise => {
+                if let Ok(response) = &mut sent {
+                    hops.end(response);
+                    if matches!(raise, RaiseForStatus::Always)
+                        && let Err(error) = response.raise_for_status()
+                    {
                         sent = Err(error);
                     }
                 }
-                RaiseForStatus::With(judge) => sent = judge(sent?).await,
+                ended(&sent, &context);
+                sent
             }
         }
-        if !context.traces.is_empty() {
-            context.traces.on(&match &sent {
-                Ok(response) => Event::RequestEnd {
-                    status: response.status(),
-                },
-                Err(error) => Event::RequestException { error },
-            });
-        }
-        sent
+    }
+}
+
+/// Lets a function of the user's judge the final response.
+async fn judged(
+    mut sent: Result<ClientResponse, ClientError>,
+    judge: Arc<JudgeResponse>,
+    hops: Hops,
+    context: Context,
+) -> Result<ClientResponse, ClientError> {
+    if let Ok(mut response) = sent {
+        hops.end(&mut response);
+        sent = judge(response).await;
+    }
+    ended(&sent, &context);
+    sent
+}
+
+/// Tells those who watch what a request has come to.
+fn ended(sent: &Result<ClientResponse, ClientError>, context: &Context) {
+    if !context.traces.is_empty() {
+        context.traces.on(&match sent {
+            Ok(response) => Event::RequestEnd {
+                status: response.status(),
+            },
+            Err(error) => Event::RequestException { error },
+        });
     }
 }
 
