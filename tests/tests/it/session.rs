@@ -230,3 +230,31 @@ fn a_session_outlives_the_runtime_it_was_first_used_in() {
     drop(stop);
     thread.join().expect("no panic");
 }
+
+#[tokio::test]
+async fn a_detached_connector_serves_another_session() {
+    // SES-20, SES-34, SES-36.
+    let (server, first) = (server().await, ClientSession::new());
+    let read = async |session: &ClientSession| session.get(server.url("/")).await?.text().await;
+    read(&first).await.expect("a body");
+    let connector = first.detach();
+    assert!(first.is_closed() && !first.connector_owner());
+    assert_eq!(
+        read(&first).await.expect_err("closed").aiohttp_class(),
+        "RuntimeError"
+    );
+    drop(first);
+    let second = ClientSession::builder()
+        .connector(connector)
+        .build()
+        .expect("valid");
+    read(&second).await.expect("a body");
+    let stats = second.connector().stats();
+    assert_eq!(
+        (stats.created, stats.idle),
+        (1, 1),
+        "its connection is still there"
+    );
+    second.close().await;
+    assert!(second.connector().is_closed());
+}

@@ -432,7 +432,7 @@ impl ClientSessionBuilder {
                 connector: self
                     .connector
                     .unwrap_or_else(|| Arc::new(TcpConnector::new())),
-                connector_owner: self.connector_owner,
+                connector_owner: self.connector_owner.into(),
                 cookie_jar: self.cookie_jar.unwrap_or_else(default_jar),
                 defaults: self.defaults,
                 middlewares: self.middlewares.into(),

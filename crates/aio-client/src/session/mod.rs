@@ -54,7 +54,7 @@ pub struct ClientSession {
 
 pub(crate) struct Shared {
     connector: Arc<dyn Connector>,
-    connector_owner: bool,
+    connector_owner: AtomicBool,
     cookie_jar: Arc<dyn CookieStore>,
     defaults: Defaults,
     middlewares: Arc<[Arc<dyn Middleware>]>,
@@ -190,7 +190,7 @@ impl ClientSession {
 
     /// Tells whether the connector is closed with the session.
     pub fn connector_owner(&self) -> bool {
-        self.shared.connector_owner
+        self.shared.connector_owner.load(Ordering::Acquire)
     }
 
     /// Returns the headers that go with each request.
@@ -219,9 +219,26 @@ impl ClientSession {
     /// each further request.
     pub async fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
-        if self.shared.connector_owner {
+        if self.connector_owner() {
             self.shared.connector.close();
         }
+    }
+
+    /// Closes the session, and gives its connector away open, for another session.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), aio_client::ClientError> {
+    /// let first = ClientSession::new();
+    /// let second = ClientSession::builder().connector(first.detach()).build()?;
+    /// assert!(first.is_closed() && !second.is_closed());
+    /// # Ok(()) }
+    /// ```
+    pub fn detach(&self) -> Arc<dyn Connector> {
+        self.shared.connector_owner.store(false, Ordering::Release);
+        self.shared.closed.store(true, Ordering::Release);
+        Arc::clone(&self.shared.connector)
     }
 
     /// Closes the session to new requests, and its connector if it owns it; requests
@@ -236,7 +253,7 @@ impl ClientSession {
     /// ```
     pub async fn close_within(&self, limit: Duration) {
         self.shared.closed.store(true, Ordering::Release);
-        if self.shared.connector_owner {
+        if self.connector_owner() {
             self.shared.connector.close_within(limit).await;
         }
     }
@@ -271,7 +288,7 @@ impl fmt::Debug for ClientSession {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.connector_owner {
+        if *self.connector_owner.get_mut() {
             self.connector.close();
         }
     }
