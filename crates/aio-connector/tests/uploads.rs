@@ -18,7 +18,7 @@ use aio_core::{Body, BoxError, PayloadError, RequestUrl, UploadProgress};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method};
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::coop;
 
 const HEAD: &str = "POST / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n";
@@ -557,4 +557,30 @@ async fn a_compressed_body_goes_out_in_chunks_and_in_turns() {
     }
     decoder.finish().expect("whole");
     assert!(got == text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_pieces_behind_a_full_one_do_not_stop_a_body() {
+    let texts: Vec<_> = (0..500)
+        .map(|at| if at % 18 == 0 { "a" } else { "" })
+        .chain(["b"])
+        .collect();
+    let (body, _) = pieces(&texts, Then::End);
+    let (line, mut exchange) = Line::sending(body, UploadFraming::Chunked, false).await;
+    let Line {
+        pool: _open,
+        mut far,
+    } = line;
+    // A task of its own, whose turns are not those of the exchange.
+    let answered = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"1\r\nb\r\n0\r\n\r\n") {
+            far.read_buf(&mut heard).await.expect("it is open");
+        }
+        far.write_all(OK.as_bytes()).await.expect("it is open");
+        far
+    });
+    let head = head(&mut exchange).await.expect("a response");
+    answered.await.expect("no panic");
+    assert_eq!(head.status, 200);
 }

@@ -294,10 +294,9 @@ impl Upload {
                 (self.failed, self.source) = (Some(error), None);
             }
         }
-        // A source that gives nothing but empty pieces must not keep the thread.
-        if self.queue.is_empty() {
-            cx.waker().wake_by_ref();
-        }
+        // A source that gives nothing but empty pieces must not keep the thread. It was ready
+        // each time, so nobody else wakes this task.
+        cx.waker().wake_by_ref();
         self.source.is_some()
     }
 
