@@ -52,7 +52,7 @@ impl Body {
                 let again = move || Self::from(bytes.clone());
                 compressed_again(again, coding, progress)
             }
-            Kind::Stream { stream, length } => {
+            Kind::Stream { stream, length, .. } => {
                 let source = Self::of_stream(stream, length);
                 Compressed::begin(source, coding, progress)
             }
@@ -96,9 +96,7 @@ struct Compressed {
     /// What is not compressed yet of a piece of the source.
     piece: Bytes,
     output: BytesMut,
-    /// How many bytes the source says it has.
-    announced: Option<u64>,
-    /// How many it had so far.
+    /// How many bytes the source has given so far.
     taken: u64,
     progress: Option<UploadProgress>,
     /// How much was compressed since other tasks had their turn.
@@ -117,7 +115,6 @@ impl Compressed {
             progress.set_sent(0);
         }
         let stream = Box::pin(Self {
-            announced: source.len(),
             source,
             encoder: Encoder::new(coding),
             stage: Stage::Source,
@@ -127,10 +124,7 @@ impl Compressed {
             progress,
             turn: 0,
         });
-        Kind::Stream {
-            stream,
-            length: None,
-        }
+        Kind::stream(stream, None)
     }
 
     /// Goes one step further: to the next frame of the source, or in the piece at hand.
@@ -143,7 +137,6 @@ impl Compressed {
             Some(Ok(piece)) => {
                 self.taken += piece.len() as u64;
                 self.piece = piece;
-                self.check_length(u64::gt)?;
             }
             Some(Err(Ok(trailers))) => self.finish(Some(trailers))?,
             // A kind of frame that nobody knows.
@@ -151,17 +144,6 @@ impl Compressed {
             None => self.finish(None)?,
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Fails if what came is `wrong` compared with what was announced.
-    fn check_length(&self, wrong: fn(&u64, &u64) -> bool) -> Result<(), PayloadError> {
-        match self.announced {
-            Some(expected) if wrong(&self.taken, &expected) => Err(PayloadError::UploadLength {
-                actual: self.taken,
-                expected,
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// Compresses the front of the piece at hand.
@@ -176,7 +158,6 @@ impl Compressed {
     }
 
     fn finish(&mut self, trailers: Option<HeaderMap>) -> Result<(), PayloadError> {
-        self.check_length(u64::ne)?;
         self.encoder.finish(&mut self.output)?;
         self.stage = Stage::Ended(trailers);
         Ok(())

@@ -55,7 +55,10 @@ enum Kind {
     Bytes(Bytes),
     Stream {
         stream: BodyStream,
+        /// What is left of its length.
         length: Option<u64>,
+        /// What it has given so far.
+        given: u64,
     },
     Unopened {
         opener: Opener,
@@ -180,7 +183,7 @@ impl Body {
     }
 
     fn of_stream(stream: BodyStream, length: Option<u64>) -> Self {
-        Self::octets(Kind::Stream { stream, length })
+        Self::octets(Kind::stream(stream, length))
     }
 
     fn octets(kind: Kind) -> Self {
@@ -326,15 +329,38 @@ impl Body {
     ///
     /// A body that is not open yet becomes a stream that opens itself when it is first
     /// polled.
+    /// A stream of known length fails with [`UploadLength`](crate::PayloadError::UploadLength) when it gives more
+    /// or less.
     pub fn into_kind(self) -> BodyKind {
         match self.kind {
             Kind::None => BodyKind::None,
             Kind::Bytes(bytes) => BodyKind::Bytes(bytes),
-            Kind::Stream { stream, length } => BodyKind::Stream { stream, length },
+            Kind::Stream {
+                stream,
+                length: None,
+                ..
+            } => BodyKind::Stream {
+                stream,
+                length: None,
+            },
+            Kind::Stream { length, .. } => BodyKind::Stream {
+                stream: Box::pin(self),
+                length,
+            },
             Kind::Unopened { opener, length } => BodyKind::Stream {
                 stream: opener.into_stream(),
                 length,
             },
+        }
+    }
+}
+
+impl Kind {
+    fn stream(stream: BodyStream, length: Option<u64>) -> Self {
+        Self::Stream {
+            stream,
+            length,
+            given: 0,
         }
     }
 }
@@ -419,6 +445,7 @@ mod tests {
     use http_body::{Body as _, Frame, SizeHint};
 
     use super::*;
+    use crate::PayloadError;
 
     /// The text of a body, its trailers, and what it failed with.
     type Read = (String, Option<HeaderMap>, Option<BoxError>);
@@ -548,6 +575,32 @@ mod tests {
         assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
         assert_eq!(body.size_hint().exact(), Some(3));
         assert!(!body.is_end_stream());
+    }
+
+    #[track_caller]
+    fn check_length(announced: u64, text: &str) {
+        let BodyKind::Stream { stream, length } = trailed(Some(announced)).into_kind() else {
+            panic!("it is one");
+        };
+        assert_eq!(length, Some(announced));
+        for body in [Body::of_stream(stream, None), trailed(Some(announced))] {
+            let (read, trailers, error) = read(body);
+            let error = error.expect("a wrong length").downcast::<PayloadError>();
+            let error = error.expect("of that kind");
+            assert!(
+                matches!(*error, PayloadError::UploadLength { actual: 5, expected }
+                    if expected == announced),
+                "{error:?}"
+            );
+            assert_eq!((read.as_str(), trailers), (text, None));
+        }
+    }
+
+    #[test]
+    fn a_stream_must_have_its_announced_length() {
+        check_length(4, "ab");
+        check_length(6, "abcde");
+        check_length(9, "abcde");
     }
 
     #[test]

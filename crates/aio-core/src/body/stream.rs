@@ -8,6 +8,7 @@ use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 
 use super::{Body, BoxError, Kind};
+use crate::PayloadError;
 
 impl http_body::Body for Body {
     type Data = Bytes;
@@ -19,20 +20,33 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Kind::Unopened { opener, length } = &self.kind {
             let (stream, length) = (opener.clone().into_stream(), *length);
-            self.kind = Kind::Stream { stream, length };
+            self.kind = Kind::stream(stream, length);
         }
         match &mut self.kind {
             Kind::None | Kind::Unopened { .. } => Poll::Ready(None),
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream { stream, length } => {
-                let frame = ready!(stream.as_mut().poll_frame(cx));
-                if let (Some(Ok(frame)), Some(length)) = (&frame, length) {
-                    let data = frame.data_ref().map_or(0, Bytes::len);
-                    *length = length.saturating_sub(data as u64);
+            Kind::Stream {
+                stream,
+                length: Some(left),
+                given,
+            } => {
+                let frame = ready!(stream.as_mut().poll_frame(cx)?);
+                let data = frame.as_ref().and_then(Frame::data_ref);
+                let data = data.map_or(0, Bytes::len) as u64;
+                let is_end = frame.as_ref().is_none_or(Frame::is_trailers);
+                if data > *left || (is_end && *left > 0) {
+                    let error = PayloadError::UploadLength {
+                        actual: *given + data,
+                        expected: *given + *left,
+                    };
+                    self.kind = Kind::None;
+                    return Poll::Ready(Some(Err(error.into())));
                 }
-                Poll::Ready(frame)
+                (*left, *given) = (*left - data, *given + data);
+                Poll::Ready(frame.map(Ok))
             }
+            Kind::Stream { stream, .. } => stream.as_mut().poll_frame(cx),
         }
     }
 
