@@ -93,22 +93,21 @@ impl http_body::Body for Coded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        while let Some(encoder) = &mut this.encoder {
-            let mut encoded = Vec::new();
-            if !this.piece.is_empty() {
-                let step = this.piece.split_to(this.piece.len().min(STEP));
-                encoder.push(&step, &mut encoded)?;
-            } else if let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)?) {
-                this.piece = frame.into_data().unwrap_or_default();
-            } else {
-                encoder.finish(&mut encoded)?;
-                this.encoder = None;
-            }
-            if !encoded.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(encoded.into()))));
-            }
+        let Some(encoder) = &mut this.encoder else {
+            return Poll::Ready(None);
+        };
+        let mut encoded = Vec::new();
+        if !this.piece.is_empty() {
+            let step = this.piece.split_to(this.piece.len().min(STEP));
+            encoder.push(&step, &mut encoded)?;
+        } else if let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)?) {
+            this.piece = frame.into_data().unwrap_or_default();
+        } else {
+            encoder.finish(&mut encoded)?;
+            this.encoder = None;
         }
-        Poll::Ready(None)
+        // Empty at times: who asks for pieces says when others get their turn.
+        Poll::Ready(Some(Ok(Frame::data(encoded.into()))))
     }
 }
 

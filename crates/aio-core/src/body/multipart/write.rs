@@ -382,11 +382,11 @@ impl http_body::Body for Pieces {
                 Piece::Frames(frames) => ready!(frames.as_mut().poll_frame(cx)?)
                     .map(|frame| frame.into_data().unwrap_or_default()),
             };
-            match data {
-                None => _ = self.0.pop_front(),
-                Some(data) if data.is_empty() => {}
-                Some(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            // An empty one, too: who asks for pieces says when others get their turn.
+            if let Some(data) = data {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
+            self.0.pop_front();
         }
         Poll::Ready(None)
     }
@@ -400,6 +400,7 @@ mod tests {
     use http_body::Body as _;
 
     use super::*;
+    use crate::PayloadError;
 
     fn writer() -> MultipartWriter {
         MultipartWriter::with_boundary("mixed", "B").expect("a boundary")
@@ -729,6 +730,42 @@ mod tests {
             Content-Transfer-Encoding: base64\r\n\r\n";
         let ends = head.len() + "\r\n--B--\r\n".len();
         assert_eq!(pieces.concat().len(), ends + 4 * SMALL);
+    }
+
+    #[track_caller]
+    fn check_turns(headers: &Headers, body: Body, want: usize) {
+        let mut writer = writer();
+        writer.append(body, headers).expect("valid");
+        let pieces = pieces(writer).expect("no part fails");
+        assert!(pieces.len() >= want, "{} pieces", pieces.len());
+    }
+
+    #[test]
+    fn a_part_that_has_little_to_say_lets_others_have_their_turn() {
+        check_turns(&Headers::new(), Body::stream(stream(&[""; 9])), 9);
+        let gzip = headers(&[("Content-Encoding", "gzip")]);
+        check_turns(&gzip, Body::from(vec![0; 9 * SMALL]), 9);
+    }
+
+    #[test]
+    fn a_part_must_have_its_announced_length() {
+        // The next one makes up for it; and the whole is sent in chunks.
+        for (first, second) in [(5, 1), (3, 3)] {
+            let mut writer = writer();
+            for (text, length) in [("abcd", first), ("ef", second)] {
+                let part = Body::sized_stream(stream(&[text]), length);
+                writer.append(part, &Headers::new()).expect("valid");
+            }
+            let endless = Body::stream(stream(&["g"]));
+            writer.append(endless, &Headers::new()).expect("valid");
+            let error = pieces(writer).expect_err("a wrong length");
+            let error = error.downcast::<PayloadError>().expect("of that kind");
+            assert!(
+                matches!(*error, PayloadError::UploadLength { actual: 4, expected }
+                    if expected == first),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]
