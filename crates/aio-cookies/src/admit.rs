@@ -119,9 +119,10 @@ fn domain(attribute: Option<&str>, profile: Profile) -> DomainAttribute {
     }
 }
 
-/// Tells whether `domain` is one label: every such domain counts as a public suffix.
+/// Tells whether `domain` is one label: every such domain counts as a public suffix. A dot
+/// at its end makes it no other.
 fn is_top(domain: &Domain) -> bool {
-    !domain.as_str().contains('.')
+    !domain.as_str().trim_end_matches('.').contains('.')
 }
 
 /// `Max-Age` counts before `Expires`.

@@ -637,6 +637,12 @@ fn a_top_level_domain_keeps_its_cookies_to_itself() {
     check(&jar, "http://b.test/", "");
     check(&jar, "http://localhost/", "l=1");
     check(&jar, "http://sub.localhost/", "");
+    set(
+        &jar,
+        "http://a.test./",
+        &["d=1; Domain=test.", "e=1; Domain=..test."],
+    );
+    check(&jar, "http://b.test./", "");
     // CKY-14.
     let test = ("http://a.test/", "a=1; Domain=test");
     check_one(&aiohttp(), test, "http://b.test/", "a=1");
