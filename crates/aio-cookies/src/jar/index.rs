@@ -228,8 +228,8 @@ impl Index {
     /// Adds a cookie that replaces none, if there is room.
     fn add(&mut self, cookie: Cookie, number: u64, now: SystemTime) -> Result<(), Refusal> {
         let domain = cookie.domain_key();
+        // Of the domain itself, those that have ended are gone already.
         if self.len_of(domain) >= MAX_OF_A_DOMAIN {
-            self.remove_expired(now);
             if !self.make_room_in_domain(domain, cookie.secure) {
                 return Err(Refusal::FullDomain);
             }
