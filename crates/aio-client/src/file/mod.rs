@@ -15,14 +15,15 @@ use aio_core::form::attachment;
 use aio_core::{Body, BoxError, Headers};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 /// A file to be sent: its length is known, and it can be sent again.
 ///
 /// It is opened and read off the runtime's threads, 256 KiB at a time. How long it is counts
 /// when it is opened: what it grows by later is not sent, and if it has shrunk meanwhile the
-/// request fails. What is no regular file (a pipe, a terminal) has no length, and a read of
-/// it that waits keeps its thread even if the request is given up.
+/// request fails. What is no regular file (a pipe, a terminal) has no length; opening it, or
+/// a read of it, that waits keeps its thread even if the request is given up, and the runtime
+/// from ending.
 ///
 /// ```no_run
 /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
@@ -131,7 +132,31 @@ impl From<FileBody> for Body {
 async fn blocking(
     open: impl FnOnce() -> io::Result<Body> + Send + 'static,
 ) -> Result<Body, BoxError> {
-    Ok(spawn_blocking(open).await??)
+    Ok(Blocking::spawn(open).await??)
+}
+
+/// What is done off the runtime's threads; dropped before a thread has begun with it, it is
+/// not done at all.
+struct Blocking<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Blocking<T> {
+    fn spawn(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(spawn_blocking(work))
+    }
+}
+
+impl<T> Future for Blocking<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for Blocking<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Opens a file that nobody else reads.
@@ -179,7 +204,7 @@ struct Pieces {
     /// Where the next piece begins; none where that is the file's own affair.
     at: Option<u64>,
     left: Option<u64>,
-    reading: Option<JoinHandle<io::Result<BytesMut>>>,
+    reading: Option<Blocking<io::Result<BytesMut>>>,
     /// The last piece again: its memory is free when it is sent.
     last: Bytes,
 }
@@ -195,12 +220,12 @@ impl Pieces {
         }
     }
 
-    fn read(&mut self) -> JoinHandle<io::Result<BytesMut>> {
+    fn read(&mut self) -> Blocking<io::Result<BytesMut>> {
         let left = self.left.and_then(|left| usize::try_from(left).ok());
         let length = left.map_or(PIECE, |left| left.min(PIECE));
         let (file, at) = (Arc::clone(&self.file), self.at);
         let last = std::mem::take(&mut self.last).try_into_mut().ok();
-        spawn_blocking(move || {
+        Blocking::spawn(move || {
             let mut piece = last
                 .filter(|last| last.len() >= length)
                 .unwrap_or_else(|| BytesMut::zeroed(length));
@@ -262,4 +287,38 @@ fn read_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<usize> {
 #[cfg(windows)]
 fn read_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, piece, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_read_that_nobody_waits_for_any_more_is_not_begun() {
+        let path = std::env::current_exe().expect("it runs");
+        let file = Arc::new(File::open(path).expect("it is there"));
+        let mut runtime = Builder::new_current_thread();
+        runtime.max_blocking_threads(1).enable_time();
+        let runtime = runtime.build().expect("a runtime");
+        runtime.block_on(async {
+            let (go_on, wait) = mpsc::channel::<()>();
+            let busy = spawn_blocking(move || wait.recv());
+            // Read from its own position, which tells.
+            let mut pieces = Pieces::new(Arc::clone(&file), None, None);
+            let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pieces).poll_next(cx)));
+            assert!(first.await.is_pending());
+            drop((pieces, go_on));
+            // What is behind it in the queue is done.
+            let both = async { (busy.await, spawn_blocking(|| ()).await) };
+            let done = tokio::time::timeout(Duration::from_secs(10), both).await;
+            assert!(done.expect("not so late").1.is_ok());
+        });
+        assert_eq!((&*file).stream_position().expect("a file"), 0);
+    }
 }
