@@ -69,6 +69,9 @@ impl<R> fmt::Debug for ReaderBody<R> {
 /// What is asked for at a time.
 const PIECE: usize = 64 * 1024;
 
+/// With less room than this, new room is made.
+const SMALLEST: usize = 8 * 1024;
+
 struct Pieces<R> {
     reader: Pin<Box<R>>,
     buffer: BytesMut,
@@ -79,10 +82,40 @@ impl<R: AsyncRead> Stream for Pieces<R> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        this.buffer.reserve(PIECE);
+        // Small pieces share one allocation: each of its own would hold all of that.
+        if this.buffer.capacity() < SMALLEST {
+            this.buffer.reserve(PIECE);
+        }
         // Nothing is lost when this future is made anew: it holds nothing of its own.
         let read = ready!(pin!(this.reader.read_buf(&mut this.buffer)).poll(cx))?;
         let piece = this.buffer.split().freeze();
         Poll::Ready((read > 0).then_some(Ok(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_pieces_share_their_memory() {
+        let (reader, mut writer) = tokio::io::duplex(16);
+        let mut pieces = Pieces {
+            reader: Box::pin(reader),
+            buffer: BytesMut::new(),
+        };
+        let mut kept: Vec<Bytes> = Vec::new();
+        for _ in 0..3 {
+            writer.write_all(b"ab").await.expect("it is open");
+            let piece = poll_fn(|cx| Pin::new(&mut pieces).poll_next(cx)).await;
+            kept.push(piece.expect("more").expect("it is open"));
+        }
+        for pair in kept.windows(2) {
+            assert_eq!(pair[0].as_ptr_range().end, pair[1].as_ptr());
+        }
     }
 }
