@@ -37,7 +37,8 @@ impl<R: AsyncRead + Send + 'static> ReaderBody<R> {
         }
     }
 
-    /// Says how many bytes there are; fewer or more fail the request.
+    /// Says how many bytes there are; fewer or more fail the request. When all of them have
+    /// come, nobody waits for the end: the reader may be a socket that stays open.
     #[must_use]
     pub fn with_length(mut self, length: u64) -> Self {
         self.length = Some(length);

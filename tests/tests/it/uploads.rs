@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use aio_client::{
     Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout, Next, Phase,
-    UploadProgress,
+    ReaderBody, UploadProgress,
 };
 use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use crate::peer::{Listener, begin, soon};
@@ -281,4 +282,27 @@ async fn progress_is_that_of_the_body_that_a_middleware_sends() {
     let request = request.upload_progress(progress.clone());
     listener.answer(request, EMPTY).await;
     assert_eq!(progress.sent(), 6);
+}
+
+#[tokio::test]
+async fn a_body_that_is_all_there_does_not_wait_for_its_source_to_end() {
+    for (chunked, sized) in [(false, true), (false, false), (true, true)] {
+        let (listener, session) = (Listener::new().await, ClientSession::new());
+        let (reader, mut writer) = tokio::io::duplex(64);
+        writer.write_all(b"abc").await.expect("room");
+        let body = ReaderBody::new(reader);
+        let mut request = session.post(listener.url("/")).chunked(chunked);
+        request = match sized {
+            true => request.body(body.with_length(3)),
+            false => request.body(body).header("Content-Length", "3"),
+        };
+        let (mut response, _peer) = soon("the head", listener.answer(request, CREATED)).await;
+        let text = soon("the body", response.text()).await;
+        assert_eq!(text.expect("a body"), "ok");
+        assert_eq!(session.connector().stats().idle, 1);
+        assert!(
+            writer.write_all(b"more").await.is_err(),
+            "the reader is gone"
+        );
+    }
 }

@@ -278,7 +278,10 @@ impl Upload {
                 return false;
             }
             let Poll::Ready(frame) = source.stream.as_mut().poll_frame(cx) else {
-                return true;
+                if source.framing.is_complete() {
+                    self.source = None;
+                }
+                return self.source.is_some();
             };
             let queued = match frame {
                 None => self.queue_end(None),
@@ -370,6 +373,11 @@ impl UploadError {
 }
 
 impl SourceFraming {
+    /// Tells whether the peer has the whole body, though the source has not said its end.
+    fn is_complete(&self) -> bool {
+        matches!(self, Self::Length { sent, whole } if sent == whole)
+    }
+
     /// Takes note of a piece of so many bytes; gives the line that stands before it.
     fn admit(&mut self, length: usize) -> Result<Option<Bytes>, UploadError> {
         match self {

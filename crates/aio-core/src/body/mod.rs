@@ -114,19 +114,21 @@ impl Body {
         B: Into<Bytes>,
         E: Into<BoxError>,
     {
-        Self::of_stream(Box::pin(Pieces::new(stream)), None)
+        Self::of_stream(Box::pin(Pieces::new(stream, None)), None)
     }
 
     /// Makes a body that comes in pieces of `length` bytes together.
     ///
-    /// More or fewer bytes than that fail the request and close its connection.
+    /// More or fewer bytes than that fail the request and close its connection; but when all
+    /// of them have come, nobody waits for more.
     pub fn sized_stream<S, B, E>(stream: S, length: u64) -> Self
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
         B: Into<Bytes>,
         E: Into<BoxError>,
     {
-        Self::of_stream(Box::pin(Pieces::new(stream)), Some(length))
+        let length = Some(length);
+        Self::of_stream(Box::pin(Pieces::new(stream, length)), length)
     }
 
     /// Makes a body of an [`http_body::Body`]; it can be sent once.

@@ -71,12 +71,15 @@ impl http_body::Body for Body {
 /// The items of a stream as the frames of a [`BodyStream`].
 pub(super) struct Pieces<S> {
     stream: Pin<Box<S>>,
+    /// What is left of its length.
+    left: Option<u64>,
 }
 
 impl<S> Pieces<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, length: Option<u64>) -> Self {
         Self {
             stream: Box::pin(stream),
+            left: length,
         }
     }
 }
@@ -94,10 +97,18 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let item = ready!(self.stream.as_mut().poll_next(cx));
+        let this = &mut *self;
+        let item = match this.stream.as_mut().poll_next(cx) {
+            // All of it has come. A socket that stays open would never say so.
+            Poll::Pending if this.left == Some(0) => return Poll::Ready(None),
+            item => ready!(item),
+        };
         Poll::Ready(item.map(|piece| {
-            let piece = piece.map_err(Into::into)?;
-            Ok(Frame::data(piece.into()))
+            let piece = piece.map_err(Into::into)?.into();
+            if let Some(left) = &mut this.left {
+                *left = left.saturating_sub(piece.len() as u64);
+            }
+            Ok(Frame::data(piece))
         }))
     }
 }
