@@ -192,8 +192,8 @@ impl CookieJar {
     /// Returns the cookies to send with `request`.
     ///
     /// Longer paths come first; among equals, the older cookie. With [`Profile::Aiohttp`]
-    /// there is one of each name, the most specific of them last, and no more than 150 or
-    /// than 8190 octets.
+    /// there is one of each name, the most specific of them last. No more than 150 are sent,
+    /// or than 8190 octets; the others stay.
     pub fn filter_cookies(&self, request: &CookieRequest<'_>) -> Vec<CookiePair> {
         let Some(host) = Host::of(request.url) else {
             return Vec::new();

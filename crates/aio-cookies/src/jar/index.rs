@@ -16,7 +16,9 @@ const QUOTA_OF_A_DOMAIN: usize = 150;
 const MAX_IN_ALL: usize = 3300;
 const QUOTA_IN_ALL: usize = 3000;
 
-// CKY-38: aiohttp's limits of a request; the header counts with its name.
+// CKY-38: aiohttp's limits of a request; the header counts with its name. RFC 6265bis has
+// none, but who may set cookies for a domain and those above it would fill the header of
+// each request to them with megabytes, which no server takes.
 const MAX_OF_A_REQUEST: usize = 150;
 const MAX_HEADER: usize = 8190 - "Cookie: ".len();
 
@@ -138,6 +140,7 @@ impl Index {
         match self.style.profile {
             Profile::Rfc6265bis => {
                 matches.sort_by_key(|found| (Reverse(found.path_len), found.number));
+                keep_what_fits(&mut matches);
             }
             Profile::Aiohttp => most_specific(&mut matches),
         }
@@ -284,7 +287,21 @@ fn longest_unused<'a>(all: impl Iterator<Item = &'a Stored>, count: usize) -> Ha
     by_use.into_iter().map(|(_, number)| number).collect()
 }
 
-/// Keeps one cookie of each name, and no more than a request may carry; the most specific
+/// Keeps no more than a request may carry, the first ones first: CKY-38.
+fn keep_what_fits(matches: &mut Vec<Match<'_>>) {
+    let (mut count, mut length) = (0, 0);
+    matches.retain(|found| {
+        let separator = if count == 0 { 0 } else { "; ".len() };
+        let with_it = length + separator + found.pair.written_len();
+        let fits = count < MAX_OF_A_REQUEST && with_it <= MAX_HEADER;
+        if fits {
+            (count, length) = (count + 1, with_it);
+        }
+        fits
+    });
+}
+
+/// Keeps one cookie of each name, and of these what fits into a request; the most specific
 /// ones, in whose order they come: CKY-31 to 33 and CKY-38.
 fn most_specific(matches: &mut Vec<Match<'_>>) {
     matches.sort_by_key(|found| {
@@ -296,15 +313,6 @@ fn most_specific(matches: &mut Vec<Match<'_>>) {
     });
     let mut names = HashSet::new();
     matches.retain(|found| names.insert(found.pair.name.clone()));
-    let (mut count, mut length) = (0, 0);
-    matches.retain(|found| {
-        let separator = if count == 0 { 0 } else { "; ".len() };
-        let with_it = length + separator + found.pair.written_len();
-        let fits = count < MAX_OF_A_REQUEST && with_it <= MAX_HEADER;
-        if fits {
-            (count, length) = (count + 1, with_it);
-        }
-        fits
-    });
+    keep_what_fits(matches);
     matches.reverse();
 }
