@@ -9,9 +9,13 @@ use url::Url;
 use super::options;
 use crate::value::str_out;
 
-/// Makes a call about cookies; a session whose jar keeps nothing has none to show.
+/// Makes a call about cookies, of a session whose jar may keep none.
 pub(super) fn call(jar: Option<&CookieJar>, op: &Value) -> Result<Value, String> {
-    let jar = jar.ok_or("a jar that keeps cookies is wanted")?;
+    let jar = match jar {
+        Some(jar) => jar,
+        None if op["op"] == "cookies" => return Ok(json!({"jar": [], "send": []})),
+        None => return Err(format!("op {} of a jar that keeps nothing", op["op"])),
+    };
     let now = SystemTime::now();
     let url = op.get("url").map(url).transpose()?;
     match op["op"].as_str() {

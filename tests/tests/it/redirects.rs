@@ -22,6 +22,15 @@ async fn redirecting() -> Site {
     Site::new(|request| redirect_named_by(&request.target)).await
 }
 
+/// Begins one whose root redirects to `away`; all else is answered with `end`.
+async fn leading_to(away: String) -> Site {
+    Site::new(move |request| match request.target.as_str() {
+        "/" => redirect(302, &away),
+        _ => Response::ok("end"),
+    })
+    .await
+}
+
 fn redirect(status: u16, location: &str) -> Response {
     Response::new(status).header("Location", location)
 }
@@ -248,12 +257,7 @@ async fn a_location_that_leads_nowhere_is_an_error_of_its_own() {
 async fn secrets_do_not_follow_to_another_origin() {
     // EDGE-092, RED-24, RED-25, RED-29, RED-34.
     let there = redirecting().await;
-    let away = there.url("/");
-    let here = Site::new(move |request| match request.target.as_str() {
-        "/" => redirect(302, &away),
-        _ => Response::ok("end"),
-    })
-    .await;
+    let here = leading_to(there.url("/")).await;
     let session = ClientSession::builder()
         .header("Authorization", "one")
         .build();
@@ -356,12 +360,7 @@ async fn authorized(with_base: bool) -> [bool; 3] {
     let here = Arc::new(Mutex::new(String::new()));
     let back = Arc::clone(&here);
     let there = Site::new(move |_| redirect(302, &back.lock().expect("no panic"))).await;
-    let away = there.url("/");
-    let site = Site::new(move |request| match request.target.as_str() {
-        "/" => redirect(302, &away),
-        _ => Response::ok("end"),
-    })
-    .await;
+    let site = leading_to(there.url("/")).await;
     *here.lock().expect("no panic") = site.url("/back");
     let mut builder = ClientSession::builder().basic_auth(BasicAuth::new("ada", "pw"));
     if with_base {
@@ -753,12 +752,7 @@ async fn a_jar_stays_bounded_over_a_thousand_redirects() {
 async fn cookies_of_a_request_do_not_follow_to_another_origin() {
     // RED-24, RED-27, CKY-63.
     let there = redirecting().await;
-    let away = there.url("/");
-    let here = Site::new(move |request| match request.target.as_str() {
-        "/" => redirect(302, &away),
-        _ => Response::ok("end"),
-    })
-    .await;
+    let here = leading_to(there.url("/")).await;
     let session = ClientSession::builder()
         .cookie("shared", "s")
         .build()

@@ -1,0 +1,160 @@
+//! How much a jar keeps and sends.
+
+use super::*;
+
+// EDGE-224, CKY-25.
+#[test]
+fn fifty_cookies_of_a_response_are_stored() {
+    for jar in both() {
+        let mut fields = vec![
+            "x=1; Domain=other.test".to_owned(),
+            "y=; Max-Age=0".to_owned(),
+        ];
+        fields.extend((0..49).map(|n| format!("c{n}=1")));
+        fields.insert(0, "\u{1}".to_owned());
+        jar.update_cookies(&CookieRequest::new(&url("http://a.test/"), at(0)), &fields);
+        assert_eq!(jar.len(), 48);
+    }
+}
+
+fn fill(jar: &CookieJar, count: usize, attributes: &str) {
+    for n in 0..count {
+        set(
+            jar,
+            "https://a.test/",
+            &[&format!("c{n:03}=1; Path=/{attributes}")],
+        );
+    }
+}
+
+// EDGE-225, CKY-26.
+#[test]
+fn secure_cookies_give_way_to_secure_ones_only() {
+    for jar in both() {
+        fill(&jar, 180, "; Secure");
+        set(&jar, "https://a.test/", &["plain=1; Path=/"]);
+        assert_eq!(jar.len(), 180);
+        set(&jar, "https://a.test/", &["new=1; Path=/; Secure"]);
+        assert_eq!(jar.len(), 150);
+        let cookies = jar.cookies(at(0));
+        let names: Vec<_> = cookies.iter().map(Cookie::name).collect();
+        assert_eq!(names[0], "c031");
+        assert_eq!(names[149], "new");
+    }
+}
+
+// CKY-26, CKY-28.
+#[test]
+fn a_full_domain_loses_what_was_used_the_longest_ago() {
+    for jar in both() {
+        set(
+            &jar,
+            "https://a.test/",
+            &["kept=1; Path=/", "secure=1; Path=/; Secure"],
+        );
+        fill(&jar, 178, "x");
+        check(&jar, "http://a.test/", "kept=1");
+        set(&jar, "https://a.test/", &["gone=; Max-Age=0"]);
+        assert_eq!(jar.len(), 180, "what only deletes evicts no one");
+        set(&jar, "https://a.test/", &["new=1; Path=/"]);
+        assert_eq!(jar.len(), 150);
+        check(
+            &jar,
+            "https://a.test/",
+            if jar.options().style.profile == Profile::Aiohttp {
+                "kept=1; new=1; secure=1"
+            } else {
+                "kept=1; secure=1; new=1"
+            },
+        );
+    }
+}
+
+// CKY-28.
+#[test]
+fn setting_again_is_a_use() {
+    for jar in both() {
+        fill(&jar, 180, "");
+        set(&jar, "https://a.test/", &["c000=2; Path=/"]);
+        set(&jar, "https://a.test/", &["new=1; Path=/"]);
+        let cookies = jar.cookies(at(0));
+        let names: Vec<_> = cookies.iter().take(2).map(Cookie::name).collect();
+        assert_eq!(names, ["c000", "c032"]);
+    }
+}
+
+// CKY-26.
+#[test]
+fn cookies_that_have_ended_make_room_first() {
+    for jar in both() {
+        fill(&jar, 90, "; Max-Age=1");
+        fill(&jar, 90, "x");
+        let url = url("https://a.test/");
+        jar.update_cookies(&CookieRequest::new(&url, at(10)), ["new=1"]);
+        assert_eq!(jar.len(), 91);
+    }
+}
+
+// CKY-27.
+#[test]
+fn a_full_jar_shrinks() {
+    for jar in both() {
+        for n in 0..3300 {
+            set(&jar, &format!("http://h{n}.test/"), &["a=1"]);
+        }
+        assert_eq!(jar.len(), 3300);
+        check(&jar, "http://h0.test/", "a=1");
+        set(&jar, "http://new.test/", &["a=1"]);
+        assert_eq!(jar.len(), 3001);
+        check(&jar, "http://h0.test/", "a=1");
+        check(&jar, "http://h1.test/", "");
+        check(&jar, "http://new.test/", "a=1");
+    }
+}
+
+// EDGE-226, CKY-38.
+#[test]
+fn a_request_carries_150_cookies() {
+    for jar in both() {
+        let own: Vec<_> = (0..100).map(|n| format!("own{n}=1")).collect();
+        let wide: Vec<_> = (0..100)
+            .map(|n| format!("wide{n}=1; Domain=a.test"))
+            .collect();
+        for part in wide.chunks(50).chain(own.chunks(50)) {
+            let from = url("http://www.a.test/");
+            jar.update_cookies(&CookieRequest::new(&from, at(0)), part);
+        }
+        let sent = header(&jar, "http://www.a.test/", 0);
+        let count = |name: &str| {
+            sent.split("; ")
+                .filter(|pair| pair.starts_with(name))
+                .count()
+        };
+        let want = match jar.options().style.profile {
+            // The older ones.
+            Profile::Rfc6265bis => (50, 100),
+            Profile::Aiohttp => (100, 50),
+        };
+        assert_eq!((count("own"), count("wide")), want);
+    }
+}
+
+// CKY-38.
+#[test]
+fn a_header_has_8190_octets() {
+    let (rfc, aiohttp) = (CookieJar::new(), aiohttp());
+    let long = "x".repeat(4000);
+    let fields = [
+        format!("a={long}"),
+        format!("b={long}"),
+        format!("c={long}"),
+        "d=1".into(),
+    ];
+    for (jar, want) in [
+        (rfc, format!("a={long}; b={long}; d=1")),
+        (aiohttp, format!("b={long}; c={long}; d=1")),
+    ] {
+        jar.update_cookies(&CookieRequest::new(&url("http://a.test/"), at(0)), &fields);
+        assert_eq!(header(&jar, "http://a.test/", 0), want);
+    }
+}
