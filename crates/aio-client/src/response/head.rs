@@ -1,0 +1,165 @@
+//! A response without its body, and the request it answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aio_cookies::{Profile, SetCookie};
+use aio_core::http1::Head;
+use aio_core::{ContentType, HeaderView, RequestUrl};
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+
+/// A response without its body; cheap to clone.
+#[derive(Clone)]
+pub struct ResponseHead(Arc<Heads>);
+
+/// The heads of a response and of its request: in one block, for one allocation.
+struct Heads {
+    response: Head,
+    request: RequestInfo,
+    cookie_profile: Profile,
+}
+
+/// The request that a response answers, as it was sent; aiohttp's `RequestInfo`.
+#[derive(Clone)]
+pub struct RequestInfo {
+    method: Method,
+    url: RequestUrl,
+    sent: Bytes,
+}
+
+impl RequestInfo {
+    pub(crate) fn new(method: Method, url: RequestUrl, sent: Bytes) -> Self {
+        Self { method, url, sent }
+    }
+
+    /// Returns the method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Returns the URL; its [`real_url`](RequestUrl::real_url) has the fragment.
+    pub fn url(&self) -> &RequestUrl {
+        &self.url
+    }
+
+    /// Returns the headers as sent, those added by itself among them.
+    pub fn headers(&self) -> HeaderView {
+        aio_core::http1::sent_fields(&self.sent)
+    }
+}
+
+impl fmt::Debug for RequestInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url.without_query())
+    }
+}
+
+impl ResponseHead {
+    pub(crate) fn new(response: Head, request: RequestInfo, cookie_profile: Profile) -> Self {
+        Self(Arc::new(Heads {
+            response,
+            request,
+            cookie_profile,
+        }))
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> StatusCode {
+        self.0.response.status
+    }
+
+    /// Tells whether the status is below 400.
+    pub fn ok(&self) -> bool {
+        self.0.response.status.as_u16() < 400
+    }
+
+    /// Returns the reason phrase; bytes that are no UTF-8 are replaced.
+    pub fn reason(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.0.response.reason)
+    }
+
+    /// Returns the reason phrase as received.
+    pub fn raw_reason(&self) -> &Bytes {
+        &self.0.response.reason
+    }
+
+    /// Returns the HTTP version: 1.0 or 1.1.
+    pub fn version(&self) -> Version {
+        self.0.response.version
+    }
+
+    /// Returns the headers.
+    pub fn headers(&self) -> &HeaderView {
+        &self.0.response.headers
+    }
+
+    /// Returns the headers in order, names in their spelling and values as bytes.
+    pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> + '_ {
+        self.headers()
+            .iter()
+            .map(|field| (field.name(), field.as_bytes()))
+    }
+
+    /// Returns the method of the request.
+    pub fn method(&self) -> &Method {
+        &self.0.request.method
+    }
+
+    /// Returns the URL of the request; `Display` shows it without its fragment.
+    pub fn url(&self) -> &RequestUrl {
+        &self.0.request.url
+    }
+
+    /// Returns the URL of the request with its fragment.
+    pub fn real_url(&self) -> std::borrow::Cow<'_, str> {
+        self.0.request.url.real_url()
+    }
+
+    /// Returns the request that it answers.
+    pub fn request_info(&self) -> &RequestInfo {
+        &self.0.request
+    }
+
+    /// Returns the cookies that it sets, whether the jar takes them or not, in order.
+    pub fn cookies(&self) -> Vec<SetCookie> {
+        let fields = self.headers().get_all("set-cookie");
+        fields
+            .filter_map(|field| SetCookie::parse(self.0.cookie_profile, field.as_bytes()))
+            .collect()
+    }
+
+    /// Returns the content type without parameters, in lower case; absent or malformed,
+    /// `application/octet-stream`.
+    pub fn content_type(&self) -> ContentType {
+        let field = self.headers().get("content-type");
+        field.map_or_else(ContentType::default, |field| {
+            ContentType::parse(field.as_bytes())
+        })
+    }
+
+    /// Returns the charset that the content type names, as written.
+    pub fn charset(&self) -> Option<String> {
+        self.content_type().charset().map(str::to_owned)
+    }
+
+    /// Returns what `Content-Length` says, decoding left aside.
+    pub fn content_length(&self) -> Option<u64> {
+        self.headers()
+            .get("content-length")?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
+impl fmt::Debug for ResponseHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead")
+            .field("request", self.request_info())
+            .field("status", &self.status())
+            .field("headers", self.headers())
+            .finish_non_exhaustive()
+    }
+}

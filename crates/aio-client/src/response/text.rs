@@ -1,0 +1,154 @@
+//! The body of a response as text and as JSON.
+
+use std::sync::Arc;
+
+use aio_core::ContentType;
+use aio_core::text::{Charset, OnError};
+use serde::de::DeserializeOwned;
+
+use super::ClientResponse;
+use crate::error::{ClientError, ReadError, ResponseErrorKind};
+
+/// How to read a body as text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TextOptions<'a> {
+    /// The charset; default that of the response, else the session's fallback, UTF-8.
+    pub encoding: Option<&'a str>,
+    /// What to do about bytes that mean nothing; default an error.
+    pub errors: OnError,
+}
+
+/// How to read a body as JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonOptions<'a> {
+    /// The charset; default as for text.
+    pub encoding: Option<&'a str>,
+    /// The content type that is asked for, `None` for any; default
+    /// `application/json`, which stands for all JSON types.
+    pub content_type: Option<&'a str>,
+}
+
+impl Default for JsonOptions<'_> {
+    fn default() -> Self {
+        Self {
+            encoding: None,
+            content_type: Some("application/json"),
+        }
+    }
+}
+
+impl ClientResponse {
+    /// Reads the whole body as text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if there are bytes that mean nothing in the charset.
+    pub async fn text(&mut self) -> Result<String, ClientError> {
+        self.text_with(&TextOptions::default()).await
+    }
+
+    /// Reads the whole body as text in another way than by default.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text), and if the charset asked for is unknown.
+    pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, ClientError> {
+        let body = self.kept().await?;
+        let charset = match options.encoding {
+            Some(name) => Charset::for_label(name).ok_or_else(|| {
+                self.content
+                    .read_error(ReadError::UnknownCharset(name.into()))
+            })?,
+            None => self.charset_of(&body),
+        };
+        let text = charset.decode(&body, options.errors);
+        text.map_err(|error| self.content.read_error(ReadError::Text(error)))
+    }
+
+    /// Returns the charset that [`text`](Self::text) uses; aiohttp's `get_encoding`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read): without a known charset in the head, the body decides.
+    pub async fn encoding(&mut self) -> Result<&'static str, ClientError> {
+        let body = self.kept().await?;
+        Ok(self.charset_of(&body).name())
+    }
+
+    /// RSP-22.
+    fn charset_of(&self, body: &[u8]) -> Charset {
+        let content_type = self.content_type();
+        let field = self.headers().get("content-type");
+        let label = field.and_then(|field| charset_label(field.as_bytes()));
+        if let Some(known) = label.as_deref().and_then(Charset::for_label) {
+            return known;
+        }
+        let json = [
+            "application/json",
+            "application/rdap",
+            "application/rdap+json",
+        ];
+        if json.contains(&content_type.essence()) {
+            return Charset::UTF_8;
+        }
+        let resolver = self.content.session().defaults().fallback_charset.as_ref();
+        resolver
+            .and_then(|resolver| Charset::for_label(&resolver(&self.head, body)))
+            .unwrap_or(Charset::UTF_8)
+    }
+
+    /// Reads the whole body as JSON; a blank body is `null`.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text), if the content type is not a JSON one, or if the body is
+    /// not the JSON that `T` needs.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
+        self.json_with(&JsonOptions::default()).await
+    }
+
+    /// Reads the whole body as JSON in another way than by default.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub async fn json_with<T: DeserializeOwned>(
+        &mut self,
+        options: &JsonOptions<'_>,
+    ) -> Result<T, ClientError> {
+        self.kept().await?;
+        let given = self
+            .headers()
+            .get("content-type")
+            .map(|field| field.as_bytes());
+        let given = String::from_utf8_lossy(given.unwrap_or_default()).to_lowercase();
+        let is_expected = |expected: &str| match expected {
+            // The header may be a list of types.
+            "application/json" => {
+                given.starts_with(expected) || ContentType::parse(given.as_bytes()).is_json()
+            }
+            other => given.contains(other),
+        };
+        let expected = options.content_type.filter(|expected| !expected.is_empty());
+        if expected.is_some_and(|expected| !is_expected(expected)) {
+            let message = format!("Attempt to decode JSON with unexpected mimetype: {given}");
+            return Err(self.error(ResponseErrorKind::ContentType, message).into());
+        }
+        let options = TextOptions {
+            encoding: options.encoding,
+            ..TextOptions::default()
+        };
+        let text = self.text_with(&options).await?;
+        // Python strips more blanks than JSON knows.
+        let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+        let text = if text.is_empty() { "null" } else { text };
+        let value = serde_json::from_str(text);
+        value.map_err(|error| self.content.read_error(ReadError::Json(Arc::new(error))))
+    }
+}
+
+/// Finds the charset parameter for `text`: aiohttp reads it more simply there than for
+/// its `charset`, quotes count for nothing.
+fn charset_label(content_type: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content_type);
+    text.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim_matches([' ', '"']).to_owned())
+    })
+}
