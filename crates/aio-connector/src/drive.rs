@@ -42,6 +42,9 @@ const PARTIAL: usize = 4 * 1024;
 const PAGE: usize = 4096;
 const STEP: usize = 192;
 
+/// The begin of a chunk's size line, behind the chunk before: copied into the next block.
+const TAIL: usize = 32;
+
 /// What an idle connection may keep of its buffers.
 const IDLE_BUFFER: usize = 16 * 1024;
 
@@ -424,7 +427,9 @@ impl Link {
 
     /// Receives once, when `expected` bytes of body are sure to come.
     fn poll_receive(&mut self, cx: &mut Context<'_>, expected: u64) -> Poll<io::Result<usize>> {
-        let bulk = expected >= BULK && self.received.is_empty();
+        // Chunks may be short where the body is long.
+        let bulk = expected >= BULK || (self.bulk && self.exchange.body.remaining().is_none());
+        let bulk = bulk && self.received.len() <= TAIL;
         if bulk {
             self.prepare_block();
         } else if self.received.capacity() - self.received.len() < self.room / 2 {
@@ -435,6 +440,7 @@ impl Link {
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
         self.exchange.receipts += 1;
         if read == room {
+            self.bulk |= self.room == IDLE_BUFFER && self.exchange.body.remaining().is_none();
             self.room = (4 * self.room).min(IDLE_BUFFER);
         }
         if bulk && read == READ {
@@ -446,6 +452,16 @@ impl Link {
     /// Makes room for a bulk read where the kernel copies fast.
     fn prepare_block(&mut self) {
         self.bulk = true;
+        let mut tail = [0; TAIL];
+        let (tail, _) = tail.split_at_mut(self.received.len());
+        tail.copy_from_slice(&self.received);
+        self.received.clear();
+        self.prepare_empty_block(tail.len());
+        self.received.extend_from_slice(tail);
+    }
+
+    /// The same, with so much room before the place as `lead` bytes need.
+    fn prepare_empty_block(&mut self, lead: usize) {
         let block = READ + 2 * PAGE;
         if !self.received.try_reclaim(block) {
             // Pieces of the block are still held: it is used up first, so that a small
@@ -455,7 +471,11 @@ impl Link {
             }
             self.received.reserve(block);
         }
-        let skip = self.received.as_ptr().align_offset(PAGE) + self.shift;
+        let mut skip = self.received.as_ptr().align_offset(PAGE) + self.shift;
+        if skip < lead {
+            skip += STEP;
+        }
+        let skip = skip - lead;
         if skip + READ <= self.received.capacity() {
             self.received.resize(skip, 0);
             self.received.advance(skip);

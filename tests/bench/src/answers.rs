@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
+use brotli::CompressorWriter;
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{Fallible, rows::DOWNLOAD};
@@ -14,7 +15,10 @@ pub(crate) const KILOBYTE: usize = 1024;
 /// Body length of the `body` row.
 pub(crate) const BODY: usize = 4 * 1024;
 
-/// Decoded body length of the `gzip` row.
+/// What one chunk of a chunked download holds.
+pub(crate) const CHUNK: usize = 16 * 1024;
+
+/// Decoded body length of the `gzip` and `brotli` rows.
 pub(crate) const JSON: usize = 64 * 1024;
 
 /// The ten header lines that the `headers` row reads.
@@ -54,6 +58,33 @@ pub(crate) fn gzip() -> Fallible<Vec<u8>> {
     encoder.write_all(json().as_bytes())?;
     let headers = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
     Ok(answer(headers, &encoder.finish()?))
+}
+
+/// As servers encode what they make anew for each request: at level 5 of 11.
+pub(crate) fn brotli() -> Fallible<Vec<u8>> {
+    let mut encoder = CompressorWriter::new(Vec::new(), 4096, 5, 22);
+    encoder.write_all(json().as_bytes())?;
+    encoder.flush()?;
+    let headers = "content-type: application/json\r\ncontent-encoding: br\r\n";
+    Ok(answer(headers, &encoder.into_inner()))
+}
+
+/// The head alone; the server sends chunks of `DOWNLOAD` bytes together after it.
+pub(crate) fn chunked_head() -> Vec<u8> {
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n\
+        transfer-encoding: chunked\r\n\r\n"
+        .to_vec()
+}
+
+/// The end of a chunked body.
+pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// `length` bytes of body in chunks.
+pub(crate) fn chunks(length: usize) -> Vec<u8> {
+    let mut chunk = format!("{CHUNK:x}\r\n").into_bytes();
+    chunk.resize(chunk.len() + CHUNK, b'd');
+    chunk.extend_from_slice(b"\r\n");
+    chunk.repeat(length / CHUNK)
 }
 
 fn answer(headers: &str, body: &[u8]) -> Vec<u8> {

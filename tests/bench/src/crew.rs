@@ -11,7 +11,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::{Fallible, peers::Client, rows::Row, site::Site};
+use crate::{Fallible, cpu, peers::Client, rows::Row, site::Site};
 
 /// How long a crew works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl<C: Client> Crew<C> {
 pub(crate) trait Work {
     /// Sends requests, a task per client, and returns how many were answered.
     fn work(&mut self, stint: Stint) -> Pin<Box<dyn Future<Output = Fallible<u64>> + '_>>;
+
+    /// Returns the CPU time of the process at work so far.
+    fn spent(&self) -> Duration {
+        cpu::process_time()
+    }
 }
 
 impl<C: Client> Work for Crew<C> {

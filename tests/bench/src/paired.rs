@@ -1,7 +1,7 @@
 //! CPU time of all peers, interleaved: one process, shuffled slices, paired by round.
 
 use crate::{
-    Fallible, cpu,
+    Fallible,
     peers::Peer,
     random::Random,
     rounds::{Ratio, median},
@@ -48,7 +48,7 @@ fn run(row: Row, site: &Site, random: &mut Random) -> Fallible<Vec<Measured>> {
     runtime.block_on(async {
         let mut crews = Vec::new();
         let mut measured = Vec::new();
-        for &peer in Peer::ALL {
+        for peer in Peer::of(row) {
             let mut crew = peer.open(row, site).await?;
             // Warms caches, buffers and the server's connection; not counted.
             crew.work(row.slice).await?;
@@ -63,9 +63,9 @@ fn run(row: Row, site: &Site, random: &mut Random) -> Fallible<Vec<Measured>> {
         for _ in 0..row.rounds {
             random.shuffle(&mut order);
             for &peer in &order {
-                let begin = cpu::process_time();
+                let begin = crews[peer].spent();
                 let requests = crews[peer].work(row.slice).await?;
-                let spent = cpu::process_time() - begin;
+                let spent = crews[peer].spent() - begin;
                 let cost = spent.as_secs_f64() * 1e6 / requests as f64;
                 measured[peer].costs.push(cost);
             }

@@ -56,7 +56,14 @@ pub(crate) enum Reading {
     Whole,
     TenHeaders,
     Chunks,
+    Decoded(Coding),
+}
+
+/// What a body is encoded with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
     Gzip,
+    Brotli,
 }
 
 impl Link {
@@ -178,6 +185,13 @@ impl Row {
         ..Self::GET
     };
 
+    const DOWNLOAD_CHUNKED: Self = Self {
+        name: "download-chunked",
+        about: "down in chunks of 16 KiB, 64 MiB at a time",
+        path: "/download-chunked",
+        ..Self::DOWNLOAD
+    };
+
     const UPLOAD: Self = Self {
         name: "upload",
         about: "up by content-length, 32 MiB at a time",
@@ -190,15 +204,23 @@ impl Row {
 
     const GZIP: Self = Self {
         name: "gzip",
-        about: "64 tasks, 64 KiB of JSON in gzip, decoded",
+        about: "64 tasks, curl one, 64 KiB of JSON in gzip, decoded",
         path: "/gzip",
-        reading: Reading::Gzip,
+        reading: Reading::Decoded(Coding::Gzip),
         answer_len: answers::JSON,
         ..Self::GET
     };
 
+    const BROTLI: Self = Self {
+        name: "brotli",
+        about: "64 tasks, curl one, 64 KiB of JSON in brotli, decoded",
+        path: "/brotli",
+        reading: Reading::Decoded(Coding::Brotli),
+        ..Self::GZIP
+    };
+
     /// What is run when no row is named.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::SEQUENTIAL,
         Self::GET,
         Self::HEADERS,
@@ -209,8 +231,10 @@ impl Row {
         Self::HANDSHAKE,
         Self::RESUMPTION,
         Self::DOWNLOAD,
+        Self::DOWNLOAD_CHUNKED,
         Self::UPLOAD,
         Self::GZIP,
+        Self::BROTLI,
     ];
 
     /// What the guard counts too.

@@ -97,8 +97,12 @@ struct House {
     ten_headers: Vec<u8>,
     body: Vec<u8>,
     gzip: Vec<u8>,
+    brotli: Vec<u8>,
     download_head: Vec<u8>,
     block: Vec<u8>,
+    chunked_head: Vec<u8>,
+    /// A block in chunks.
+    chunks: Vec<u8>,
     handshakes: AtomicU64,
     resumed: AtomicU64,
 }
@@ -110,8 +114,11 @@ impl House {
             ten_headers: answers::ten_headers(),
             body: answers::body(),
             gzip: answers::gzip()?,
+            brotli: answers::brotli()?,
             download_head: answers::download_head(),
             block: vec![b'd'; BLOCK],
+            chunked_head: answers::chunked_head(),
+            chunks: answers::chunks(BLOCK),
             handshakes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
         })
@@ -172,6 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             b"/headers" => stream.write_all(&house.ten_headers).await?,
             b"/body" => stream.write_all(&house.body).await?,
             b"/gzip" => stream.write_all(&house.gzip).await?,
+            b"/brotli" => stream.write_all(&house.brotli).await?,
+            b"/download-chunked" => self.send_chunks().await?,
             b"/download" => self.send_download().await?,
             b"/handshakes" => stream.write_all(house.handshakes().as_bytes()).await?,
             _ => return Err("unknown path".into()),
@@ -188,6 +197,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             left -= block.len();
         }
         Ok(())
+    }
+
+    async fn send_chunks(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.house.chunked_head).await?;
+        for _ in 0..DOWNLOAD / BLOCK {
+            self.stream.write_all(&self.house.chunks).await?;
+        }
+        self.stream.write_all(answers::LAST_CHUNK).await
     }
 
     async fn receive(&mut self, mut left: usize) -> Fallible<()> {

@@ -45,6 +45,19 @@ impl Peer {
     #[cfg(not(feature = "rivals"))]
     pub(crate) const ALL: &[Self] = &[Self::RAW, Self::OURS];
 
+    /// Returns those that a row compares.
+    #[cfg(feature = "rivals")]
+    pub(crate) fn of(row: Row) -> Vec<Self> {
+        let curl = rivals::curl_takes_part(row).then_some(rivals::CURL);
+        Self::ALL.iter().copied().chain(curl).collect()
+    }
+
+    /// Returns those that a row compares.
+    #[cfg(not(feature = "rivals"))]
+    pub(crate) fn of(_: Row) -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
     pub(crate) const RAW: Self = raw::PEER;
 
     pub(crate) const OURS: Self = ours::PEER;
@@ -68,7 +81,7 @@ fn crew<C: Client>(row: Row, site: &Site) -> Opening<'_> {
 /// The headers every peer sends, as our session does by default.
 const REQUEST_HEADERS: [(&str, &str); 3] = [
     ("accept", "*/*"),
-    ("accept-encoding", "gzip, deflate"),
+    ("accept-encoding", "gzip, deflate, br"),
     ("user-agent", "bench/1.0"),
 ];
 

@@ -74,7 +74,7 @@ impl Client for Ours {
                 }
                 response.read().await?.len()
             }
-            Reading::Whole | Reading::Gzip => response.read().await?.len(),
+            Reading::Whole | Reading::Decoded(_) => response.read().await?.len(),
             Reading::Chunks => length_of(response.content()).await?,
         };
         check_answer(row, status, length)

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use brotli_decompressor::BrotliDecompress;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use memchr::{memchr, memmem::Finder};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     Fallible, answers,
-    rows::{Reading, Row},
+    rows::{Coding, Reading, Row},
     site::Site,
 };
 
@@ -70,6 +71,7 @@ struct Talk {
     request: Vec<u8>,
     block: Block,
     length_name: Finder<'static>,
+    chunked_name: Finder<'static>,
     head_end: Finder<'static>,
     inflater: Arc<Mutex<Inflater>>,
 }
@@ -80,6 +82,7 @@ impl Talk {
             request: request_head(row, site).into_bytes(),
             block: Block::for_answers_of(row.answer_len),
             length_name: Finder::new("content-length: "),
+            chunked_name: Finder::new("transfer-encoding: chunked"),
             head_end: Finder::new("\r\n\r\n"),
             inflater: Arc::clone(inflater),
         }
@@ -90,6 +93,10 @@ impl Talk {
         let (head_len, filled) = self.read_head(stream).await?;
         let head = &self.block.bytes()[..head_len];
         let status = status_of(head)?;
+        if row.reading == Reading::Chunks && self.chunked_name.find(head).is_some() {
+            let length = self.count_chunks(stream, head_len, filled).await?;
+            return check_answer(row, status, length);
+        }
         let body_len = self.body_len(head)?;
         let body_in_block = filled - head_len;
         let length = match row.reading {
@@ -105,7 +112,7 @@ impl Talk {
                 self.skip(stream, body_len - body_in_block).await?;
                 body_len
             }
-            Reading::Gzip => {
+            Reading::Decoded(coding) => {
                 let end = head_len + body_len;
                 let block = self
                     .block
@@ -113,10 +120,11 @@ impl Talk {
                     .get_mut(..end)
                     .ok_or("body above the block")?;
                 stream.read_exact(&mut block[filled..]).await?;
-                self.inflater
-                    .lock()
-                    .expect("no holder panics")
-                    .inflate(&block[head_len..])?
+                let mut inflater = self.inflater.lock().expect("no holder panics");
+                match coding {
+                    Coding::Gzip => inflater.inflate(&block[head_len..])?,
+                    Coding::Brotli => inflater.unbrotli(&block[head_len..])?,
+                }
             }
         };
         check_answer(row, status, length)
@@ -174,6 +182,67 @@ impl Talk {
             left -= read;
         }
         Ok(())
+    }
+
+    /// Returns the length of all chunks together, behind a head in the block's front.
+    async fn count_chunks<S: Stream>(
+        &mut self,
+        stream: &mut S,
+        head_len: usize,
+        filled: usize,
+    ) -> Fallible<usize> {
+        let mut chunks = Chunks::default();
+        let mut ended = chunks.take(&self.block.bytes()[head_len..filled]);
+        while !ended {
+            let block = self.block.bytes_mut();
+            let read = stream.read(block).await?;
+            if read == 0 {
+                return Err("closed within the body".into());
+            }
+            ended = chunks.take(&block[..read]);
+            if read == block.len() {
+                self.block.shift();
+            }
+        }
+        Ok(chunks.total)
+    }
+}
+
+/// Counts the bytes in chunks, without extensions and trailers.
+#[derive(Default)]
+struct Chunks {
+    total: usize,
+    /// Of the chunk and the line end behind it.
+    left: usize,
+    /// What is known of the size.
+    size: usize,
+}
+
+impl Chunks {
+    /// Tells whether the last chunk has come.
+    fn take(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some((&first, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let here = self.left.min(bytes.len());
+                self.left -= here;
+                bytes = &bytes[here..];
+                continue;
+            }
+            bytes = rest;
+            match first {
+                b'\r' => {}
+                b'\n' if self.size == 0 => return true,
+                b'\n' => {
+                    self.total += self.size;
+                    self.left = std::mem::take(&mut self.size) + 2;
+                }
+                digit => {
+                    let digit = char::from(digit).to_digit(16).unwrap_or_default();
+                    self.size = self.size * 16 + digit as usize;
+                }
+            }
+        }
+        false
     }
 }
 
@@ -318,6 +387,13 @@ impl Inflater {
         if !sound {
             return Err("gzip body damaged".into());
         }
+        Ok(self.decoded.len())
+    }
+
+    fn unbrotli(&mut self, mut body: &[u8]) -> Fallible<usize> {
+        self.decoded.clear();
+        self.decoded.reserve(answers::JSON);
+        BrotliDecompress(&mut body, &mut self.decoded)?;
         Ok(self.decoded.len())
     }
 }

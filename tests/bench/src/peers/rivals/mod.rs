@@ -1,5 +1,6 @@
 //! The clients of others, and what those on hyper's types share.
 
+mod curl;
 mod hyper;
 mod hyper_util;
 mod reqwest;
@@ -12,6 +13,7 @@ use std::{
 };
 
 use ::hyper::body::Incoming;
+use brotli_decompressor::Decompressor;
 use bytes::{Buf as _, Bytes};
 use flate2::bufread::GzDecoder;
 use http::{
@@ -26,12 +28,16 @@ use http_body_util::BodyExt as _;
 use super::{Peer, UPLOAD_CHUNK, request_headers};
 use crate::{
     Fallible, answers,
-    rows::{Link, Reading, Row},
+    rows::{Coding, Link, Reading, Row},
 };
 
 pub(crate) const HYPER: Peer = hyper::PEER;
 
 pub(crate) const HYPER_UTIL: Peer = hyper_util::PEER;
+
+pub(crate) const CURL: Peer = curl::PEER;
+
+pub(crate) use curl::takes_part as curl_takes_part;
 
 pub(crate) const REQWEST: Peer = reqwest::PEER;
 
@@ -73,7 +79,7 @@ async fn read(row: Row, response: Response<Incoming>) -> Fallible<usize> {
     Ok(match row.reading {
         Reading::Whole | Reading::TenHeaders => body.collect().await?.to_bytes().len(),
         Reading::Chunks => length_of(body).await?,
-        Reading::Gzip => inflated(body).await?.len(),
+        Reading::Decoded(coding) => decoded(body, coding).await?.len(),
     })
 }
 
@@ -114,10 +120,13 @@ async fn length_of(mut body: Incoming) -> Fallible<usize> {
     Ok(length)
 }
 
-async fn inflated(body: Incoming) -> Fallible<Vec<u8>> {
-    let encoded = body.collect().await?.aggregate();
+async fn decoded(body: Incoming, coding: Coding) -> Fallible<Vec<u8>> {
+    let encoded = body.collect().await?.aggregate().reader();
     let mut decoded = Vec::with_capacity(answers::JSON);
-    GzDecoder::new(encoded.reader()).read_to_end(&mut decoded)?;
+    match coding {
+        Coding::Gzip => GzDecoder::new(encoded).read_to_end(&mut decoded)?,
+        Coding::Brotli => Decompressor::new(encoded, 4096).read_to_end(&mut decoded)?,
+    };
     Ok(decoded)
 }
 

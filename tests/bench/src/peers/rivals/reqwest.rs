@@ -61,7 +61,9 @@ impl Client for Reqwest {
         let status = response.status().as_u16();
         check_headers(row, response.headers())?;
         let length = match row.reading {
-            Reading::Whole | Reading::TenHeaders | Reading::Gzip => response.bytes().await?.len(),
+            Reading::Whole | Reading::TenHeaders | Reading::Decoded(_) => {
+                response.bytes().await?.len()
+            }
             Reading::Chunks => length_of(response).await?,
         };
         check_answer(row, status, length)
