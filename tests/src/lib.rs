@@ -10,6 +10,7 @@ pub mod client;
 pub mod compare;
 pub mod events;
 pub mod http_server;
+pub mod memory;
 pub mod nginx;
 pub mod ports;
 pub mod program;

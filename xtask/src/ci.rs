@@ -87,6 +87,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
         Task::Run(Step::cargo("run --quiet -p aio-tests --bin upload")),
+        Task::Run(Step::cargo("run --quiet -p aio-tests --bin download")),
     ];
     tasks.extend(workspace.published().flat_map(each_feature).map(Task::Run));
     tasks.push(Task::Run(
@@ -223,6 +224,7 @@ mod tests {
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
                 "cargo run --quiet -p aio-tests --bin upload",
+                "cargo run --quiet -p aio-tests --bin download",
                 "cargo check -p aio-core --no-default-features",
                 "cargo check -p aio-core --no-default-features --features brotli",
                 "cargo check -p aio-core --no-default-features --features default",

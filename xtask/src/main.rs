@@ -29,6 +29,7 @@ usage: cargo xtask <chore>
   guard [--keep]         what requests cost, against the kept figures; --keep writes these
   fairness               how evenly a full pool serves 10,000 requests to three hosts
   idle                   what each of 5,000 idle connections costs in memory
+  download               what a download of 2 GiB costs in memory
   upload                 what an upload of 2 GiB costs in memory";
 
 fn main() -> ExitCode {
@@ -51,7 +52,9 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["layers"] => layers::run(&Workspace::load()?),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
-        [program @ ("fairness" | "idle" | "upload")] => measure::run(&Workspace::load()?, program),
+        [program @ ("download" | "fairness" | "idle" | "upload")] => {
+            measure::run(&Workspace::load()?, program)
+        }
         ["guard"] => bench::run_guard(&Workspace::load()?, false),
         ["guard", "--keep"] => bench::run_guard(&Workspace::load()?, true),
         ["help" | "--help" | "-h"] => {

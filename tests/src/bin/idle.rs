@@ -11,11 +11,11 @@
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use aio_client::{ClientSession, ConnectionError, RequestUrl, TcpConnector, TlsConfig};
+use aio_tests::memory::in_ram;
 use aio_tests::server_process::{ServerProcess, unwanted};
 use aio_tests::tls::Authority;
 use base64::Engine;
@@ -90,7 +90,7 @@ fn measure(kind: &str, aim: f64) -> Fallible<bool> {
     let used = |open| {
         let keep = async { timeout(HUNG, keep(&session, &connector, &url, open)).await };
         runtime.block_on(keep)??;
-        memory()
+        Fallible::Ok(in_ram()? as f64)
     };
     let few = used(FEW)?;
     let many = used(FEW + MANY)?;
@@ -126,14 +126,6 @@ async fn keep(
 
 fn failed(error: ConnectionError) -> Box<dyn Error + Send + Sync> {
     error.into()
-}
-
-/// The memory of this process that is in RAM, in KiB.
-fn memory() -> Fallible<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let size = line.and_then(|line| line.split_whitespace().next());
-    Ok(size.ok_or("the system does not say")?.parse()?)
 }
 
 /// A process may have as many sockets as the system allows.

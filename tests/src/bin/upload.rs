@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aio_client::{ClientSession, ClientTimeout, FileBody, FormData, RequestBuilder};
+use aio_tests::memory::peak_in_ram;
 use aio_tests::server_process::{ServerProcess, unwanted};
 use rustix::fs::statvfs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -76,7 +77,7 @@ fn measure() -> Fallible<bool> {
     send(&runtime, "by its path", body)?;
     let form = FormData::new().file("file", &file.path);
     send(&runtime, "in a form", session.post(&url).form(form))?;
-    let peak = peak_memory()?;
+    let peak = peak_in_ram()?;
     println!(
         "peak in RAM: {:.1} MiB (≤ {})",
         peak as f64 / 1024.0,
@@ -125,14 +126,6 @@ impl Drop for SparseFile {
             eprintln!("{}: {error}", path.display());
         }
     }
-}
-
-/// The most memory that this process has had in RAM, in KiB.
-fn peak_memory() -> Fallible<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let size = line.and_then(|line| line.split_whitespace().next());
-    Ok(size.ok_or("the system does not say")?.parse()?)
 }
 
 /// Counts the bytes of bodies until nobody wants it.
