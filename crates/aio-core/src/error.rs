@@ -202,7 +202,19 @@ pub enum PayloadError {
         /// The coding as in `Content-Encoding`.
         coding: &'static str,
     },
-    /// The encoder of the content coding is broken.
+    /// The content coding gives more than `max_decoded_size`.
+    #[error("the decoded body has more than {limit} bytes")]
+    DecodedTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The body that is to be read whole has more than `max_body_size`.
+    #[error("the body to be read whole has more than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// There is no encoder for the content coding, or it is broken.
     #[error("cannot encode content-encoding {coding}")]
     Encode {
         /// The coding as in `Content-Encoding`.
@@ -239,9 +251,12 @@ impl PayloadError {
             | Self::ChunkExtensions { .. }
             | Self::Trailers(_) => "TransferEncodingError",
             Self::Decode { .. } | Self::Truncated { .. } => "ContentEncodingError",
-            Self::Encode { .. } | Self::UploadLength { .. } | Self::NotReplayable | Self::Io(_) => {
-                "ClientPayloadError"
-            }
+            Self::DecodedTooLarge { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::Encode { .. }
+            | Self::UploadLength { .. }
+            | Self::NotReplayable
+            | Self::Io(_) => "ClientPayloadError",
         }
     }
 }

@@ -47,11 +47,14 @@ enum Broken {
     Deflate(#[from] flate2::CompressError),
     #[error("the encoder makes no progress")]
     Stalled,
+    #[error("there is no encoder for it")]
+    Absent,
 }
 
 impl Encoder {
     /// Makes an encoder for one body: gzip without a time and a name (RFC 1952), or deflate
-    /// in its zlib container (RFC 1950); at zlib's default level, 6.
+    /// in its zlib container (RFC 1950); at zlib's default level, 6. For the other codings
+    /// there is none, and encoding fails.
     pub const fn new(coding: Coding) -> Self {
         Self {
             coding,
@@ -64,10 +67,14 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// [`PayloadError::Encode`] when the encoder itself is broken; any input can be encoded.
+    /// [`PayloadError::Encode`] when there is no encoder for the coding, or it is itself
+    /// broken; any input can be encoded.
     pub fn encode(&mut self, mut input: &[u8], output: &mut BytesMut) -> Result<(), PayloadError> {
         let coding = self.coding;
-        let engine = self.engine.get_or_insert_with(|| start(coding));
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            engine => engine.insert(start(coding)?),
+        };
         while !input.is_empty() {
             let (_, consumed) = step(engine, input, output, FlushCompress::None)
                 .map_err(|what| failed(coding, what))?;
@@ -83,7 +90,10 @@ impl Encoder {
     /// As [`encode`](Self::encode).
     pub fn finish(&mut self, output: &mut BytesMut) -> Result<(), PayloadError> {
         let coding = self.coding;
-        let mut engine = self.engine.take().unwrap_or_else(|| start(coding));
+        let mut engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => start(coding)?,
+        };
         loop {
             let (status, _) = step(&mut engine, &[], output, FlushCompress::Finish)
                 .map_err(|what| failed(coding, what))?;
@@ -94,11 +104,12 @@ impl Encoder {
     }
 }
 
-fn start(coding: Coding) -> Compress {
+fn start(coding: Coding) -> Result<Compress, PayloadError> {
     let level = Compression::default();
     match coding {
-        Coding::Gzip => Compress::new_gzip(level, WINDOW_BITS),
-        Coding::Deflate => Compress::new_with_window_bits(level, true, WINDOW_BITS),
+        Coding::Gzip => Ok(Compress::new_gzip(level, WINDOW_BITS)),
+        Coding::Deflate => Ok(Compress::new_with_window_bits(level, true, WINDOW_BITS)),
+        Coding::Brotli | Coding::Zstd => Err(failed(coding, Broken::Absent)),
     }
 }
 
