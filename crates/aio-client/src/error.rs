@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aio_connector::{Attempt, ConnectionError, SettingsError};
 use aio_cookies::CookieError;
+use aio_core::coding::Coding;
 use aio_core::form::FormError;
 use aio_core::text::DecodeError;
 use aio_core::{
@@ -176,6 +177,12 @@ pub enum UsageError {
     /// The form cannot be written.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// Bodies cannot be compressed by this coding.
+    #[error("compress must be gzip or deflate, not {}", .0.name())]
+    NoEncoder(Coding),
+    /// The decoder of this coding is not built in.
+    #[error("the decoder of {} is not built in", .0.name())]
+    NoDecoder(Coding),
     /// The separator to read until is empty.
     #[error("separator should be at least one-byte string")]
     EmptySeparator,

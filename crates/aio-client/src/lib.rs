@@ -21,6 +21,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod codings;
 mod content;
 mod deadline;
 pub mod docs;

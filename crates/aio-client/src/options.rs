@@ -12,7 +12,8 @@ use aio_core::coding::Coding;
 use aio_core::http1::Limits;
 use http::Version;
 
-use crate::error::ClientError;
+use crate::codings::Codings;
+use crate::error::{ClientError, UsageError};
 use crate::redirect::RedirectPolicy;
 use crate::response::ClientResponse;
 use crate::retry::ConnectionRetry;
@@ -35,6 +36,7 @@ pub(crate) struct RequestOptions {
     pub(crate) server_hostname: Option<Box<str>>,
     pub(crate) redirects: RedirectOptions,
     pub(crate) sending: SendingOptions,
+    pub(crate) reading: ReadingOptions,
 }
 
 /// Which redirects are followed.
@@ -55,6 +57,24 @@ pub(crate) struct SendingOptions {
     pub(crate) chunked: bool,
     pub(crate) expect100: bool,
     pub(crate) continue_timeout: Option<Duration>,
+}
+
+/// How the body of the response is read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadingOptions {
+    pub(crate) codings: Arc<Codings>,
+    /// Whether a coding may end early.
+    pub(crate) tolerate_truncated: bool,
+    pub(crate) max_decoded_size: Option<u64>,
+    pub(crate) max_body_size: Option<u64>,
+}
+
+/// Fails for a coding that bodies cannot be sent with (REQ-13).
+pub(crate) fn encodable(coding: Option<Coding>) -> Result<Option<Coding>, UsageError> {
+    match coding.filter(|coding| !coding.has_encoder()) {
+        Some(other) => Err(UsageError::NoEncoder(other)),
+        None => Ok(coding),
+    }
 }
 
 impl SendingOptions {
@@ -89,6 +109,7 @@ impl Default for RequestOptions {
                 expect100: false,
                 continue_timeout: Some(CONTINUE_TIMEOUT),
             },
+            reading: ReadingOptions::default(),
         }
     }
 }

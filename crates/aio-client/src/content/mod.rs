@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use aio_connector::{Attempt, Connection, Exchange, Phase};
+use aio_core::PayloadError;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use memchr::memmem;
@@ -157,7 +158,8 @@ impl Content {
     /// Returns all that is left. aiohttp's `read()`.
     ///
     /// # Errors
-    /// As [`chunk`](Self::chunk).
+    /// As [`chunk`](Self::chunk), and if it is more than the request's
+    /// [`max_body_size`](crate::RequestBuilder::max_body_size).
     pub async fn read_all(&mut self) -> Result<Bytes, ClientError> {
         poll_fn(|cx| self.poll_all(cx)).await
     }
@@ -278,6 +280,20 @@ impl Content {
         self.close();
     }
 
+    /// Fails for good where what is buffered and `more` is too much to be read whole.
+    fn check_size(&mut self, more: u64) -> Result<(), ClientError> {
+        match self.source.max_body_size() {
+            Some(limit) if more.saturating_add(self.buffer.len() as u64) > limit => {
+                self.buffer = BytesMut::new();
+                let error = PayloadError::BodyTooLarge { limit };
+                let error = self.source.payload_error(error);
+                self.failed = Some(error.clone());
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn take(&mut self, limit: usize) -> Bytes {
         let len = self.buffer.len().min(limit);
         self.buffer.split_to(len).freeze()
@@ -326,6 +342,7 @@ impl Content {
     /// Reads to the end; what is there when the reader goes away is there for the next.
     fn poll_all(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, ClientError>> {
         self.check()?;
+        self.check_size(self.source.announced())?;
         if self.buffer.is_empty()
             && let Some(only) = self.source.only_piece()
         {
@@ -333,7 +350,7 @@ impl Content {
         }
         loop {
             match ready!(self.source.poll_into(cx, &mut self.buffer)) {
-                Ok(true) => {}
+                Ok(true) => self.check_size(0)?,
                 Ok(false) => return Poll::Ready(Ok(self.buffer.split().freeze())),
                 Err(error) => {
                     self.failed = Some(error.clone());

@@ -73,6 +73,19 @@ impl Prefetched {
         ends
     }
 
+    /// Returns how much data is in it.
+    pub(super) fn len(&self) -> u64 {
+        let len = match self {
+            Self::None => 0,
+            Self::One(data) => data.len(),
+            Self::Many(events) => events.iter().fold(0, |len, event| match event {
+                BodyEvent::Data(data) => len + data.len(),
+                _ => len,
+            }),
+        };
+        len as u64
+    }
+
     /// Tells whether there is no data in it.
     pub(super) fn is_spent(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use aio_connector::{Attempt, Exchange, ExchangeError, Phase};
 use aio_core::PayloadError;
-use aio_core::coding::{Coding, Decoder, Progress};
+use aio_core::coding::{Decoder, Progress};
 use aio_core::http1::BodyEvent;
 use bytes::{Bytes, BytesMut};
 
@@ -17,7 +17,7 @@ use crate::response::ResponseHead;
 use crate::session::{ClientSession, Context, send};
 
 /// How much is decoded at a time.
-const DECODE: usize = 64 * 1024;
+const DECODE: u64 = 64 * 1024;
 
 /// What is set aside at once for a body that tells its length.
 const PREALLOCATE: u64 = 1024 * 1024;
@@ -50,6 +50,8 @@ struct Decoding {
     input: Bytes,
     /// The decoder may have more from the input before.
     more: bool,
+    /// How much it may give still.
+    left: u64,
 }
 
 /// What decoding came upon.
@@ -76,17 +78,19 @@ impl Source {
         exchange: Exchange,
         prefetched: Prefetched,
     ) -> Self {
-        // The last of several fields counts, as in aiohttp.
-        let coding = if options.auto_decompress {
-            head.headers().get_all("content-encoding").last()
+        let reading = &options.reading;
+        let decoder = if options.auto_decompress {
+            let fields = head.headers().get_all("content-encoding");
+            let fields = fields.map(|field| field.as_bytes());
+            Decoder::of_fields(fields, reading.codings.known())
         } else {
             None
         };
-        let coding = coding.and_then(|coding| Coding::from_header(coding.as_bytes()));
+        let most = reading.max_decoded_size.unwrap_or(u64::MAX);
         Self {
             exchange,
             prefetched,
-            coding: coding.map(|coding| Box::new(Decoding::new(coding))),
+            coding: decoder.map(|decoder| Box::new(Decoding::new(decoder, most))),
             watch: Watch::new(context.deadlines),
             options,
             session: context.session.clone(),
@@ -162,11 +166,25 @@ impl Source {
         let before = output.len();
         loop {
             if coding.more || !coding.input.is_empty() {
-                let progress = coding.decoder.decode(&mut coding.input, output, DECODE);
+                // One byte too many shows that there are too many.
+                let budget = coding.left.saturating_add(1).min(DECODE) as usize;
+                let progress = coding.decoder.decode(&mut coding.input, output, budget);
+                let decoded = (output.len() - before) as u64;
+                if decoded > coding.left {
+                    output.truncate(before);
+                    return Poll::Ready(Err(self.decoded_too_large()));
+                }
+                coding.left -= decoded;
                 let progress = progress.map_err(|error| self.payload_error(error))?;
                 coding.more = matches!(progress, Progress::NeedsBudget);
-                if output.len() > before {
+                if decoded > 0 {
                     return Poll::Ready(Ok(Decoded::Output));
+                }
+                // Much was decoded between stacked codings, and nothing came of it: other
+                // tasks have their turn.
+                if coding.more {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 continue;
             }
@@ -174,10 +192,11 @@ impl Source {
                 BodyEvent::Data(data) => (coding.input, coding.more) = (data, true),
                 BodyEvent::ChunkEnd | BodyEvent::More => return Poll::Ready(Ok(Decoded::ChunkEnd)),
                 BodyEvent::End => {
-                    coding
-                        .decoder
-                        .finish()
-                        .map_err(|error| self.payload_error(error))?;
+                    match coding.decoder.finish() {
+                        Err(PayloadError::Truncated { .. })
+                            if self.options.reading.tolerate_truncated => {}
+                        finished => finished.map_err(|error| self.payload_error(error))?,
+                    }
                     self.ended = true;
                     return Poll::Ready(Ok(Decoded::End));
                 }
@@ -198,7 +217,8 @@ impl Source {
             if target.capacity() == 0
                 && let Some(encoded) = self.head.content_length()
             {
-                target.reserve(encoded.saturating_mul(RATIO).min(EXPECTED) as usize);
+                let expected = encoded.saturating_mul(RATIO).min(EXPECTED);
+                target.reserve(expected.min(coding.left) as usize);
             }
             let decoded = self.poll_decoded(cx, &mut coding, target);
             self.coding = Some(coding);
@@ -321,19 +341,38 @@ impl Source {
         send::failed(error, self.attempt())
     }
 
-    /// The error of a body that cannot be decoded; its connection is closed.
-    fn payload_error(&mut self, error: PayloadError) -> ClientError {
+    fn decoded_too_large(&mut self) -> ClientError {
+        let limit = self.options.reading.max_decoded_size.unwrap_or(u64::MAX);
+        self.payload_error(PayloadError::DecodedTooLarge { limit })
+    }
+
+    /// How long a body may be that is read whole.
+    pub(super) fn max_body_size(&self) -> Option<u64> {
+        self.options.reading.max_body_size
+    }
+
+    /// How much is still to come at least.
+    pub(super) fn announced(&self) -> u64 {
+        match self.coding {
+            Some(_) => 0,
+            None => self.prefetched.len() + self.exchange.remaining().unwrap_or(0),
+        }
+    }
+
+    /// The error of a body that cannot be read; its connection is closed.
+    pub(super) fn payload_error(&mut self, error: PayloadError) -> ClientError {
         self.exchange.close();
         self.error(ExchangeError::Payload(error))
     }
 }
 
 impl Decoding {
-    fn new(coding: Coding) -> Self {
+    fn new(decoder: Decoder, left: u64) -> Self {
         Self {
-            decoder: Decoder::new(coding),
+            decoder,
             input: Bytes::new(),
             more: false,
+            left,
         }
     }
 }

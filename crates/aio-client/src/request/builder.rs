@@ -19,7 +19,7 @@ use super::{ClientRequest, IntoRequest, check_version, usage};
 use crate::error::{ClientError, UsageError};
 use crate::form::FormData;
 use crate::json::{JsonValue, compact};
-use crate::options::{RaiseForStatus, RequestOptions};
+use crate::options::{RaiseForStatus, RequestOptions, encodable};
 use crate::redirect::RedirectPolicy;
 use crate::response::ClientResponse;
 use crate::retry::ConnectionRetry;
@@ -246,12 +246,6 @@ impl RequestBuilder {
         self.with_options(|options| options.limits = limits)
     }
 
-    /// Sets whether the body is decoded as its `Content-Encoding` says, in place of the
-    /// session's setting.
-    pub fn auto_decompress(self, auto_decompress: bool) -> Self {
-        self.with_options(|options| options.auto_decompress = auto_decompress)
-    }
-
     /// Sets whether a body without length or chunking is read until the server closes;
     /// default true. Else there is none.
     pub fn read_until_eof(self, read_until_eof: bool) -> Self {
@@ -315,7 +309,8 @@ impl RequestBuilder {
     }
 
     /// Sends the body compressed, and so in chunks; an empty one is sent as it is.
-    /// aiohttp's `compress=True` is [`Coding::Deflate`].
+    /// aiohttp's `compress=True` is [`Coding::Deflate`]. Only gzip and deflate are encoded
+    /// here; the others are an error.
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
@@ -326,7 +321,10 @@ impl RequestBuilder {
     /// # }
     /// ```
     pub fn compress(self, coding: impl Into<Option<Coding>>) -> Self {
-        self.with_options(|options| options.sending.compress = coding.into())
+        match encodable(coding.into()) {
+            Ok(coding) => self.with_options(|options| options.sending.compress = coding),
+            Err(error) => self.with(|_| Err(error.into())),
+        }
     }
 
     /// Sends the body in chunks, though its length may be known.
@@ -458,14 +456,17 @@ impl RequestBuilder {
         send::send(self.session, self.request)
     }
 
-    fn with_options(self, change: impl FnOnce(&mut RequestOptions)) -> Self {
+    pub(super) fn with_options(self, change: impl FnOnce(&mut RequestOptions)) -> Self {
         self.with(|request| {
             change(Arc::make_mut(&mut request.parts.options));
             Ok(())
         })
     }
 
-    fn with(mut self, change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>) -> Self {
+    pub(super) fn with(
+        mut self,
+        change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>,
+    ) -> Self {
         if let Ok(request) = &mut self.request
             && let Err(error) = change(request)
         {

@@ -2,6 +2,7 @@
 
 mod builder;
 mod into;
+mod reading;
 
 use std::fmt;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::env::Environment;
 use crate::error::{ClientError, UsageError};
 use crate::json::JsonValue;
 use crate::middleware::Middleware;
-use crate::options::{RaiseForStatus, RequestOptions};
+use crate::options::{RaiseForStatus, RequestOptions, encodable};
 use crate::redirect::RedirectPolicy;
 use crate::request::check_version;
 use crate::response::ResponseHead;
@@ -242,12 +242,6 @@ impl ClientSessionBuilder {
         self
     }
 
-    /// Sets whether bodies are decoded as their `Content-Encoding` says; default true.
-    pub fn auto_decompress(mut self, auto_decompress: bool) -> Self {
-        self.options().auto_decompress = auto_decompress;
-        self
-    }
-
     /// Sets which responses are errors: those with a status of 400 or more (`true`), none,
     /// the default, or what a function says.
     pub fn raise_for_status(mut self, raise_for_status: impl Into<RaiseForStatus>) -> Self {
@@ -285,9 +279,12 @@ impl ClientSessionBuilder {
         self
     }
 
-    /// Sends bodies compressed, and so in chunks; default as they are.
+    /// Sends bodies compressed, by gzip or deflate, and so in chunks; default as they are.
     pub fn compress(mut self, coding: impl Into<Option<Coding>>) -> Self {
-        self.options().sending.compress = coding.into();
+        match encodable(coding.into()) {
+            Ok(coding) => self.options().sending.compress = coding,
+            Err(error) => self.fail(error.into()),
+        }
         self
     }
 
@@ -444,11 +441,11 @@ impl ClientSessionBuilder {
         }
     }
 
-    fn options(&mut self) -> &mut RequestOptions {
+    pub(super) fn options(&mut self) -> &mut RequestOptions {
         Arc::make_mut(&mut self.defaults.options)
     }
 
-    fn fail(&mut self, error: ClientError) {
+    pub(super) fn fail(&mut self, error: ClientError) {
         self.error.get_or_insert(error);
     }
 }

@@ -16,12 +16,11 @@ const USER_AGENT: &str = concat!("aio-client/", env!("CARGO_PKG_VERSION"));
 /// What `Expect` asks for.
 const CONTINUE: &[u8] = b"100-continue";
 
-/// The codings that are decoded here.
-const ACCEPT_ENCODING: &str = "gzip, deflate";
-
-/// The fields that most requests get, as they are written: put together once.
-const AUTO_FIELDS: &str = concat!(
-    "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\nUser-Agent: aio-client/",
+/// The fields that most requests get, as they are written: before and behind what
+/// `Accept-Encoding` says.
+const BEFORE_CODINGS: &[u8] = b"Accept: */*\r\nAccept-Encoding: ";
+const BEHIND_CODINGS: &str = concat!(
+    "\r\nUser-Agent: aio-client/",
     env!("CARGO_PKG_VERSION"),
     "\r\n"
 );
@@ -217,12 +216,15 @@ pub(super) fn write(
             write_field(head, name, value.as_bytes())
         }
     };
+    let codings = options.reading.codings.accept();
     let usual = !(given.accept || given.accept_encoding || given.user_agent);
     if usual && options.skip_auto_headers.is_empty() {
-        head.extend_from_slice(AUTO_FIELDS.as_bytes());
+        head.extend_from_slice(BEFORE_CODINGS);
+        head.extend_from_slice(codings.as_bytes());
+        head.extend_from_slice(BEHIND_CODINGS.as_bytes());
     } else {
         auto(given.accept, "Accept", "*/*")?;
-        auto(given.accept_encoding, "Accept-Encoding", ACCEPT_ENCODING)?;
+        auto(given.accept_encoding, "Accept-Encoding", codings)?;
         auto(given.user_agent, "User-Agent", USER_AGENT)?;
     }
     if let Some(cookie) = cookie {

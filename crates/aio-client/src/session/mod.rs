@@ -5,6 +5,7 @@ mod cookies;
 mod head;
 mod hops;
 mod prepare;
+mod reading;
 pub(crate) mod send;
 
 use std::fmt;
