@@ -44,7 +44,7 @@ impl ClientSessionBuilder {
     ///
     /// However it is read, more is an error
     /// ([`PayloadError::DecodedTooLarge`](crate::PayloadError::DecodedTooLarge)) and closes
-    /// the connection. Without it a body that is read piece by piece costs no more memory
+    /// the connection, if some of the body is still to come. Without it a body that is read piece by piece costs no more memory
     /// than any other, but as much time as its sender likes.
     ///
     /// ```
@@ -63,7 +63,7 @@ impl ClientSessionBuilder {
     ///
     /// More is an error
     /// ([`PayloadError::BodyTooLarge`](crate::PayloadError::BodyTooLarge)), at once when the
-    /// head tells the length, and closes the connection. Reading piece by piece has no
+    /// head tells the length, and closes the connection, if some is still to come. Reading piece by piece has no
     /// bound.
     ///
     /// ```
