@@ -30,7 +30,8 @@ usage: cargo xtask <chore>
   fairness               how evenly a full pool serves 10,000 requests to three hosts
   idle                   what each of 5,000 idle connections costs in memory
   download               what a download of 2 GiB costs in memory
-  upload                 what an upload of 2 GiB costs in memory";
+  upload                 what an upload of 2 GiB costs in memory
+  bomb                   what small bodies that decode to 10 GiB cost in memory";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -52,7 +53,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["layers"] => layers::run(&Workspace::load()?),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
-        [program @ ("download" | "fairness" | "idle" | "upload")] => {
+        [program @ ("bomb" | "download" | "fairness" | "idle" | "upload")] => {
             measure::run(&Workspace::load()?, program)
         }
         ["guard"] => bench::run_guard(&Workspace::load()?, false),

@@ -3,6 +3,7 @@
 mod building;
 mod cancellation;
 mod closing;
+mod codings;
 mod errors;
 mod expect;
 mod forms;
