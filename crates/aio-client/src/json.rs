@@ -1,4 +1,4 @@
-//! How values become JSON bodies.
+//! How values become JSON bodies, and bodies values.
 
 use std::fmt;
 use std::io;
@@ -6,12 +6,54 @@ use std::sync::Arc;
 
 use aio_core::BoxError;
 use aio_core::text::float_text;
-use serde::{Serialize, Serializer};
+use serde::de::DeserializeOwned;
+use serde::{Deserializer, Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 /// Writes a value as the text of a JSON body; aiohttp's `json_serialize`.
 pub(crate) type JsonSerialize =
     Arc<dyn Fn(JsonValue<'_>) -> Result<Vec<u8>, BoxError> + Send + Sync>;
+
+/// Reads the text of a JSON body; aiohttp's `loads`.
+pub(crate) type JsonDeserialize =
+    Arc<dyn Fn(&str, JsonTarget<'_>) -> Result<(), BoxError> + Send + Sync>;
+
+type Fill<'a> =
+    dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> + 'a;
+
+/// Where a value of whatever type goes that is read from JSON.
+pub struct JsonTarget<'a>(&'a mut Fill<'a>);
+
+impl JsonTarget<'_> {
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// If the deserializer fails, or has something else than such a value.
+    pub fn read<'de>(self, deserializer: impl Deserializer<'de>) -> Result<(), BoxError> {
+        let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        Ok((self.0)(&mut erased)?)
+    }
+}
+
+impl fmt::Debug for JsonTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JsonTarget")
+    }
+}
+
+/// Reads a value by another's reader; one that reads nothing has failed.
+pub(crate) fn read_by<T: DeserializeOwned>(
+    deserialize: &JsonDeserialize,
+    text: &str,
+) -> Result<T, BoxError> {
+    let mut value = None;
+    let mut fill = |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
+        value = Some(erased_serde::deserialize(deserializer)?);
+        Ok(())
+    };
+    deserialize(text, JsonTarget(&mut fill))?;
+    value.ok_or_else(|| "nothing was read".into())
+}
 
 /// A value of whatever type, to be written as JSON.
 pub struct JsonValue<'a>(&'a dyn erased_serde::Serialize);

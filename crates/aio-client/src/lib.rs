@@ -77,7 +77,7 @@ pub use self::error::{
 };
 pub use self::file::FileBody;
 pub use self::form::{FormData, FormPart, random_boundary};
-pub use self::json::{JsonValue, python_json};
+pub use self::json::{JsonTarget, JsonValue, python_json};
 pub use self::middleware::{Middleware, Next};
 pub use self::options::{JudgeResponse, RaiseForStatus};
 pub use self::reader::ReaderBody;

@@ -2,6 +2,7 @@
 
 mod encode;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use encoding_rs::{DecoderResult, Encoding};
@@ -15,11 +16,12 @@ pub use self::encode::EncodeError;
 ///
 /// let latin = Charset::for_label("ISO-8859-1").expect("a known charset");
 /// assert_eq!(latin.name(), "iso8859-1");
-/// assert_eq!(latin.decode(b"caf\xe9", OnError::Strict).as_deref(), Ok("café"));
+/// assert_eq!(latin.decode(b"caf\xe9", OnError::Strict)?, "café");
 ///
 /// let error = Charset::UTF_8.decode(b"a\xffb", OnError::Strict).unwrap_err();
 /// assert_eq!((error.charset(), error.offset()), ("utf-8", 1));
-/// assert_eq!(Charset::UTF_8.decode(b"a\xffb", OnError::Replace).as_deref(), Ok("a\u{fffd}b"));
+/// assert_eq!(Charset::UTF_8.decode(b"a\xffb", OnError::Replace)?, "a\u{fffd}b");
+/// # Ok::<(), aio_core::text::DecodeError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Charset {
@@ -107,11 +109,21 @@ impl Charset {
         self.name
     }
 
-    /// Decodes `bytes`.
+    /// Decodes `bytes`; nothing is copied where they are that text already.
     ///
     /// # Errors
     /// With [`OnError::Strict`], if there are bytes that mean nothing.
-    pub fn decode(self, bytes: &[u8], on_error: OnError) -> Result<String, DecodeError> {
+    pub fn decode(self, bytes: &[u8], on_error: OnError) -> Result<Cow<'_, str>, DecodeError> {
+        let may_be_text = match self.codec {
+            Codec::Utf8 => true,
+            Codec::Utf8Sig | Codec::Utf16Bom | Codec::Utf16Little | Codec::Utf16Big => false,
+            // Some of them give ASCII another meaning behind an escape.
+            Codec::Multi(_) => false,
+            _ => bytes.is_ascii(),
+        };
+        if may_be_text && let Ok(text) = str::from_utf8(bytes) {
+            return Ok(Cow::Borrowed(text));
+        }
         let text = String::with_capacity(bytes.len());
         let mut sink = Sink {
             charset: self.name,
@@ -151,7 +163,7 @@ impl Charset {
             }
             Codec::Multi(encoding) => decode_multi(bytes, encoding, &mut sink)?,
         }
-        Ok(sink.text)
+        Ok(Cow::Owned(sink.text))
     }
 }
 
@@ -231,12 +243,25 @@ fn decode_single(
             sink.text.push(char::from(byte));
             continue;
         };
-        match known.get_or_insert_with(|| high(byte)) {
+        let decode = || odd(sink.charset).find_map(|(odd, c)| (odd == byte).then_some(c));
+        match known.get_or_insert_with(|| decode().unwrap_or_else(|| high(byte))) {
             Some(c) => sink.text.push(*c),
             None => sink.undecodable(offset)?,
         }
     }
     Ok(())
+}
+
+/// Bytes that the web decodes otherwise than Python, and as what Python does.
+fn odd(charset: &'static str) -> impl Iterator<Item = (u8, Option<char>)> {
+    const ODD: [(&str, u8, Option<char>); 4] = [
+        ("cp1255", 0xca, None),
+        ("tis-620", 0xa0, None),
+        ("koi8-u", 0xae, Some('\u{255d}')),
+        ("koi8-u", 0xbe, Some('\u{256c}')),
+    ];
+    let of_charset = ODD.into_iter().filter(move |(name, ..)| *name == charset);
+    of_charset.map(|(_, byte, character)| (byte, character))
 }
 
 fn one(encoding: &'static Encoding, byte: u8) -> Option<char> {

@@ -246,8 +246,8 @@ impl RequestBuilder {
         self.with_options(|options| options.limits = limits)
     }
 
-    /// Sets whether a body without length or chunking is read until the server closes;
-    /// default true. Else there is none.
+    /// Sets whether a body without length or chunking is read until the server closes, in
+    /// place of the session's setting. Else there is none.
     pub fn read_until_eof(self, read_until_eof: bool) -> Self {
         self.with_options(|options| options.read_until_eof = read_until_eof)
     }

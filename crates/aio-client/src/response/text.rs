@@ -1,13 +1,14 @@
 //! The body of a response as text and as JSON.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use aio_core::ContentType;
 use aio_core::text::{Charset, OnError};
+use aio_core::{BoxError, ContentType};
 use serde::de::DeserializeOwned;
 
 use super::ClientResponse;
 use crate::error::{ClientError, ReadError, ResponseErrorKind};
+use crate::json::read_by;
 
 /// How to read a body as text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,15 +53,20 @@ impl ClientResponse {
     /// As [`text`](Self::text), and if the charset asked for is unknown.
     pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, ClientError> {
         let body = self.kept().await?;
-        let charset = match options.encoding {
-            Some(name) => Charset::for_label(name).ok_or_else(|| {
-                self.content
-                    .read_error(ReadError::UnknownCharset(name.into()))
-            })?,
-            None => self.charset_of(&body),
-        };
+        let charset = self.charset_for(options.encoding, &body)?;
         let text = charset.decode(&body, options.errors);
-        text.map_err(|error| self.content.read_error(ReadError::Text(error)))
+        text.map(Cow::into_owned)
+            .map_err(|error| self.content.read_error(ReadError::Text(error)))
+    }
+
+    fn charset_for(&self, asked: Option<&str>, body: &[u8]) -> Result<Charset, ClientError> {
+        let Some(name) = asked else {
+            return Ok(self.charset_of(body));
+        };
+        Charset::for_label(name).ok_or_else(|| {
+            self.content
+                .read_error(ReadError::UnknownCharset(name.into()))
+        })
     }
 
     /// Returns the charset that [`text`](Self::text) uses; aiohttp's `get_encoding`.
@@ -111,7 +117,7 @@ impl ClientResponse {
         &mut self,
         options: &JsonOptions<'_>,
     ) -> Result<T, ClientError> {
-        self.kept().await?;
+        let body = self.kept().await?;
         let given = self
             .headers()
             .get("content-type")
@@ -129,16 +135,18 @@ impl ClientResponse {
             let message = format!("Attempt to decode JSON with unexpected mimetype: {given}");
             return Err(self.error(ResponseErrorKind::ContentType, message).into());
         }
-        let options = TextOptions {
-            encoding: options.encoding,
-            ..TextOptions::default()
-        };
-        let text = self.text_with(&options).await?;
+        let charset = self.charset_for(options.encoding, &body)?;
+        let text = charset.decode(&body, OnError::Strict);
+        let text = text.map_err(|error| self.content.read_error(ReadError::Text(error)))?;
         // Python strips more blanks than JSON knows.
         let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-        let text = if text.is_empty() { "null" } else { text };
-        let value = serde_json::from_str(text);
-        value.map_err(|error| self.content.read_error(ReadError::Json(Arc::new(error))))
+        let deserialize = self.content.session().defaults().json_deserialize.as_ref();
+        let value = match deserialize {
+            _ if text.is_empty() => serde_json::from_str("null").map_err(Into::into),
+            Some(deserialize) => read_by(deserialize, text),
+            None => serde_json::from_str(text).map_err(Into::into),
+        };
+        value.map_err(|error: BoxError| self.content.read_error(ReadError::Json(error.into())))
     }
 }
 

@@ -15,7 +15,7 @@ use http::Version;
 use super::{ClientSession, Defaults, Shared};
 use crate::env::Environment;
 use crate::error::{ClientError, UsageError};
-use crate::json::JsonValue;
+use crate::json::{JsonTarget, JsonValue};
 use crate::middleware::Middleware;
 use crate::options::{RaiseForStatus, RequestOptions, encodable};
 use crate::redirect::RedirectPolicy;
@@ -50,6 +50,7 @@ impl Default for ClientSessionBuilder {
                 params: Vec::new(),
                 basic_auth: None,
                 json_serialize: None,
+                json_deserialize: None,
                 fallback_charset: None,
             },
             connector: None,
@@ -242,6 +243,13 @@ impl ClientSessionBuilder {
         self
     }
 
+    /// Sets whether a body without length or chunking is read until the server closes;
+    /// default true. Else there is none.
+    pub fn read_until_eof(mut self, read_until_eof: bool) -> Self {
+        self.options().read_until_eof = read_until_eof;
+        self
+    }
+
     /// Sets which responses are errors: those with a status of 400 or more (`true`), none,
     /// the default, or what a function says.
     pub fn raise_for_status(mut self, raise_for_status: impl Into<RaiseForStatus>) -> Self {
@@ -321,6 +329,31 @@ impl ClientSessionBuilder {
         serialize: impl Fn(JsonValue<'_>) -> Result<Vec<u8>, BoxError> + Send + Sync + 'static,
     ) -> Self {
         self.defaults.json_serialize = Some(Arc::new(serialize));
+        self
+    }
+
+    /// Reads the values of JSON responses; default serde_json. aiohttp's `loads`.
+    ///
+    /// It is given the text without blanks around it, and never an empty one: that is
+    /// `null` by itself.
+    ///
+    /// ```
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder()
+    ///     .json_deserialize(|text, target| {
+    ///         let mut json = serde_json::Deserializer::from_str(text);
+    ///         target.read(&mut json)?;
+    ///         Ok(json.end()?)
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), aio_client::ClientError>(())
+    /// ```
+    pub fn json_deserialize(
+        mut self,
+        deserialize: impl Fn(&str, JsonTarget<'_>) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.defaults.json_deserialize = Some(Arc::new(deserialize));
         self
     }
 

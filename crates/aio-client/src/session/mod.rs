@@ -21,7 +21,7 @@ use http::{Method, Version};
 pub use self::builder::ClientSessionBuilder;
 pub(crate) use self::send::Context;
 use crate::env::Environment;
-use crate::json::JsonSerialize;
+use crate::json::{JsonDeserialize, JsonSerialize};
 use crate::middleware::Middleware;
 use crate::options::{RaiseForStatus, RequestOptions};
 use crate::request::{IntoRequest, RequestBuilder, method};
@@ -76,6 +76,7 @@ pub(crate) struct Defaults {
     pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) options: Arc<RequestOptions>,
     pub(crate) json_serialize: Option<JsonSerialize>,
+    pub(crate) json_deserialize: Option<JsonDeserialize>,
     pub(crate) fallback_charset: Option<FallbackCharset>,
 }
 

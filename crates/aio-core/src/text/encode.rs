@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{EncoderResult, Encoding};
 
-use super::{Charset, Codec};
+use super::{Charset, Codec, odd};
 
 /// A character that a charset lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,10 @@ impl Charset {
             charset: self.name,
             character,
         };
+        if odd(self.name).next().is_some() && !text.is_ascii() {
+            let bytes = text.chars().map(|c| self.byte(c).ok_or_else(|| lacks(c)));
+            return bytes.collect::<Result<Vec<_>, _>>().map(Into::into);
+        }
         let encoded = match self.codec {
             Codec::Utf8 => return Ok(text.as_bytes().into()),
             Codec::Utf8Sig => ["\u{feff}", text].concat().into_bytes(),
@@ -77,6 +81,22 @@ impl Charset {
                 .collect::<Result<_, _>>()?,
         };
         Ok(encoded.into())
+    }
+
+    /// Encodes one character of a charset some of whose bytes are odd.
+    fn byte(self, c: char) -> Option<u8> {
+        if let Some((byte, _)) = odd(self.name).find(|(_, odd)| *odd == Some(c)) {
+            return Some(byte);
+        }
+        let byte = match self.codec {
+            Codec::Iso(encoding) => iso(encoding, c)?,
+            Codec::Windows(_) if is_c1(c) => return None,
+            Codec::Single(encoding) | Codec::Windows(encoding) => {
+                *whole(encoding, c.encode_utf8(&mut [0; 4])).ok()?.first()?
+            }
+            _ => return None,
+        };
+        odd(self.name).all(|(odd, _)| odd != byte).then_some(byte)
     }
 }
 
@@ -133,6 +153,11 @@ mod tests {
     #[test]
     fn text_is_encoded_as_python_does() {
         check("utf-8", "h\u{e9}", Ok(b"h\xc3\xa9"));
+        check("koi8-u", "\u{491}\u{255d}", Ok(b"\xad\xae"));
+        check("koi8-u", "\u{45e}", Err('\u{45e}'));
+        check("tis-620", "\u{e01}\u{a0}", Err('\u{a0}'));
+        check("cp1255", "\u{5b9}", Ok(b"\xc9"));
+        check("cp1255", "\u{5ba}", Err('\u{5ba}'));
         check("utf-8-sig", "h", Ok(b"\xef\xbb\xbfh"));
         check("utf-16", "h", Ok(b"\xff\xfeh\0"));
         check("utf-16-be", "\u{1f4a9}", Ok(b"\xd8\x3d\xdc\xa9"));
