@@ -210,11 +210,14 @@ pub enum ReadError {
         expected: usize,
     },
     /// No separator came within the limit.
-    #[error("got more than {limit} bytes without the separator")]
+    #[error("got more than {limit} bytes when reading")]
     LineTooLong {
         /// The limit in bytes.
         limit: usize,
     },
+    /// What the body was copied to failed.
+    #[error("cannot write the body")]
+    Write(#[source] Arc<std::io::Error>),
 }
 
 impl ClientError {
@@ -333,6 +336,7 @@ impl ClientError {
                 ReadError::Json(_) => "JSONDecodeError",
                 ReadError::Incomplete { .. } => "IncompleteReadError",
                 ReadError::LineTooLong { .. } => "LineTooLong",
+                ReadError::Write(_) => "OSError",
             },
         }
     }

@@ -177,13 +177,13 @@ async fn connect_and_total_bound_any_connector() {
 }
 
 /// How much a connection in memory takes before the peer has read it.
-const PIPE: usize = 1024;
+pub(crate) const PIPE: usize = 1024;
 
 /// Connects to the test, in memory.
-struct Memory(mpsc::UnboundedSender<DuplexStream>);
+pub(crate) struct Memory(mpsc::UnboundedSender<DuplexStream>);
 
 /// The other ends of the connections, in the order in which they are made.
-struct Peers(mpsc::UnboundedReceiver<DuplexStream>);
+pub(crate) struct Peers(mpsc::UnboundedReceiver<DuplexStream>);
 
 impl Memory {
     fn new() -> (Self, Peers) {
@@ -192,7 +192,7 @@ impl Memory {
     }
 
     /// Makes a session with connections in memory.
-    fn session() -> (ClientSession, Peers) {
+    pub(crate) fn session() -> (ClientSession, Peers) {
         let (memory, peers) = Self::new();
         let connector = PooledConnector::over(memory).build().expect("valid");
         (session(connector), peers)
@@ -200,7 +200,7 @@ impl Memory {
 }
 
 impl Peers {
-    async fn next(&mut self) -> Peer<DuplexStream> {
+    pub(crate) async fn next(&mut self) -> Peer<DuplexStream> {
         Peer(self.0.recv().await.expect("a connection"))
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use aio_client::{BoxFuture, ClientError, ClientResponse, ClientSession, ClientTimeout};
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 
 use crate::peer::{Listener, Peer, give_up, soon};
 
-const TEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+pub(crate) const TEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+pub(crate) const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Gets a response that begins with `answer`.
-async fn get(answer: impl AsRef<[u8]>) -> (ClientResponse, Peer) {
+pub(crate) async fn get(answer: impl AsRef<[u8]>) -> (ClientResponse, Peer) {
     let (listener, session) = (Listener::new().await, ClientSession::new());
     let request = session.get(listener.url("/"));
     listener
@@ -24,7 +24,7 @@ async fn get(answer: impl AsRef<[u8]>) -> (ClientResponse, Peer) {
 type Read = for<'a> fn(&'a mut ClientResponse) -> BoxFuture<'a, Result<Bytes, ClientError>>;
 
 /// All that there is in the ways of reading.
-const READS: [(&str, Read); 10] = [
+const READS: [(&str, Read); 12] = [
     ("read", |response| Box::pin(response.read())),
     ("text", |response| {
         Box::pin(async { Ok(response.text().await?.into()) })
@@ -70,6 +70,30 @@ const READS: [(&str, Read); 10] = [
             Ok(all.into())
         })
     }),
+    ("AsyncBufRead", |response| {
+        Box::pin(async {
+            let mut all = Vec::new();
+            let read = response.content().read_until(b'9', &mut all).await;
+            read.map_err(|error| error.downcast::<ClientError>().expect("ours"))?;
+            Ok(all.into())
+        })
+    }),
+    ("copy_to", |response| {
+        Box::pin(async {
+            let mut all = Vec::new();
+            response.content().copy_to(&mut all).await?;
+            Ok(all.into())
+        })
+    }),
+];
+
+/// Those that hand out what there is before they have all.
+const HAND_OUT: [&str; 5] = [
+    "chunk",
+    "http_chunk",
+    "AsyncRead",
+    "AsyncBufRead",
+    "copy_to",
 ];
 
 /// Has `first` given up half way, and `second` read on.
@@ -86,10 +110,7 @@ async fn check_reads_on(first: (&str, Read), second: (&str, Read), chunked: bool
     let read = soon(&shown, second.1(&mut response)).await;
     let read = read.unwrap_or_else(|error| panic!("{shown}: {error}"));
     // What gives all at once had nothing to hand out yet; what gives pieces has.
-    let handed_out = match first.0 {
-        "chunk" | "http_chunk" | "AsyncRead" => 5,
-        _ => 0,
-    };
+    let handed_out = if HAND_OUT.contains(&first.0) { 5 } else { 0 };
     let whole = b"0123456789";
     let is_rest = *read == whole[handed_out..] || *read == whole[..];
     assert!(is_rest, "{shown}: {read:?}");
@@ -104,8 +125,7 @@ async fn a_read_given_up_loses_nothing_for_the_next() {
     for first in READS {
         for second in READS {
             // What the first has handed out, the second cannot wait for.
-            let hands_out = ["chunk", "http_chunk", "AsyncRead"].contains(&first.0);
-            if hands_out && asks_for_ten.contains(&second.0) {
+            if HAND_OUT.contains(&first.0) && asks_for_ten.contains(&second.0) {
                 continue;
             }
             check_reads_on(first, second, false).await;
@@ -125,7 +145,7 @@ async fn a_gzip_read_given_up_loses_nothing_for_the_next() {
         gzip.len()
     );
     for (name, read) in READS {
-        if ["chunk", "http_chunk", "AsyncRead"].contains(&name) {
+        if HAND_OUT.contains(&name) {
             continue;
         }
         let (mut response, mut peer) = get(&head).await;

@@ -1,22 +1,20 @@
 //! The body of a response, read piece by piece.
 
+mod copy;
+mod held;
 mod marks;
 mod prefetched;
 mod source;
+mod traits;
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use aio_connector::{Attempt, Connection, Exchange, Phase};
-use aio_core::PayloadError;
-use bytes::{Buf, Bytes, BytesMut};
-use futures_core::Stream;
-use memchr::memmem;
-use tokio::io::{AsyncRead, ReadBuf};
+use bytes::{Bytes, BytesMut};
 
+use self::held::Held;
 use self::marks::ChunkMarks;
 use self::prefetched::Prefetched;
 use self::source::{Piece, Source};
@@ -33,6 +31,10 @@ const MAX_LINE: usize = 512 * 1024;
 /// Nothing is read ahead: what the reader does not ask for stays with the server. The
 /// futures may be dropped at any time; the next call reads on where they were.
 ///
+/// It is also an [`AsyncRead`](tokio::io::AsyncRead), an
+/// [`AsyncBufRead`](tokio::io::AsyncBufRead), a [`Stream`](futures_core::Stream) of pieces
+/// and an [`http_body::Body`].
+///
 /// ```
 /// # async fn run(mut response: aio_client::ClientResponse) -> Result<(), aio_client::ClientError> {
 /// while let Some(line) = response.content().line().await? {
@@ -43,8 +45,7 @@ const MAX_LINE: usize = 512 * 1024;
 /// ```
 pub struct Content {
     source: Source,
-    /// What was received and decoded, but not yet handed out.
-    buffer: BytesMut,
+    held: Held,
     failed: Option<ClientError>,
     /// The stream has given its error.
     told: bool,
@@ -66,7 +67,7 @@ impl Content {
         });
         Self {
             source: Source::new(context, head, options, exchange, prefetched),
-            buffer: BytesMut::new(),
+            held: Held::default(),
             failed,
             told: false,
             marks: ChunkMarks::default(),
@@ -90,22 +91,23 @@ impl Content {
     pub async fn chunk_of(&mut self, size: usize) -> Result<Option<Bytes>, ClientError> {
         let size = size.max(1);
         poll_fn(|cx| self.poll_fill(cx, size)).await?;
-        let piece = self.take(size);
+        let piece = self.held.take(size);
         Ok(if piece.is_empty() { None } else { Some(piece) })
     }
 
     /// Returns the next piece and whether a chunk of the chunked coding ends with it;
     /// `None` at the end. aiohttp's `readchunk` and `iter_chunks`.
     ///
-    /// The piece is empty where a chunk's end came by itself.
+    /// The piece is empty where a chunk's end came by itself. Ends that other ways of
+    /// reading have come upon are not told.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
     pub async fn http_chunk(&mut self) -> Result<Option<(Bytes, bool)>, ClientError> {
         poll_fn(|cx| {
             self.check()?;
-            if !self.buffer.is_empty() {
-                return Poll::Ready(Ok(Some((self.take(usize::MAX), false))));
+            if !self.held.is_empty() {
+                return Poll::Ready(Ok(Some((self.held.take_front(), false))));
             }
             loop {
                 let Poll::Ready(piece) = self.poll_piece(cx) else {
@@ -142,9 +144,9 @@ impl Content {
         poll_fn(|cx| {
             ready!(self.poll_fill(cx, 1))?;
             // What is there already comes along; an error behind it is for the next call.
-            while self.buffer.len() < limit {
+            while self.held.len() < limit {
                 match self.poll_piece(cx) {
-                    Poll::Ready(Ok(Piece::Data(data))) => self.buffer.extend_from_slice(&data),
+                    Poll::Ready(Ok(Piece::Data(data))) => self.held.push(data),
                     Poll::Ready(Ok(Piece::ChunkEnd)) => {}
                     _ => break,
                 }
@@ -152,7 +154,7 @@ impl Content {
             Poll::Ready(Ok::<_, ClientError>(()))
         })
         .await?;
-        Ok(self.take(limit))
+        Ok(self.held.take(limit))
     }
 
     /// Returns all that is left. aiohttp's `read()`.
@@ -171,7 +173,7 @@ impl Content {
     /// was.
     pub async fn exactly(&mut self, size: usize) -> Result<Bytes, ClientError> {
         poll_fn(|cx| self.poll_fill(cx, size)).await?;
-        let bytes = self.take(size);
+        let bytes = self.held.take(size);
         if bytes.len() < size {
             let error = ReadError::Incomplete {
                 partial: bytes,
@@ -191,43 +193,97 @@ impl Content {
         self.until(b"\n").await
     }
 
+    /// Returns the next line with its line feed, which is at most `limit` bytes long.
+    /// aiohttp's `max_line_length`.
+    ///
+    /// # Errors
+    /// As [`until_within`](Self::until_within).
+    pub async fn line_within(&mut self, limit: usize) -> Result<Option<Bytes>, ClientError> {
+        self.until_within(b"\n", limit).await
+    }
+
     /// Returns what comes up to and with `separator`, at the end of the body what is
     /// left; `None` behind it. aiohttp's `readuntil`.
     ///
     /// # Errors
-    /// As [`chunk`](Self::chunk), if the separator is empty, and if it does not come
-    /// within 512 KiB.
+    /// As [`chunk`](Self::chunk), if the separator is empty, and if it does not end within
+    /// 512 KiB.
     pub async fn until(&mut self, separator: &[u8]) -> Result<Option<Bytes>, ClientError> {
+        self.until_within(separator, MAX_LINE).await
+    }
+
+    /// Returns what comes up to and with `separator`, at most `limit` bytes. aiohttp's
+    /// `max_size`.
+    ///
+    /// What is longer is not lost: other ways of reading give it.
+    ///
+    /// ```
+    /// # async fn run(mut response: aio_client::ClientResponse) -> Result<(), aio_client::ClientError> {
+    /// while let Some(record) = response.content().until_within(b"\0", 4096).await? {
+    ///     println!("{} bytes", record.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk), if the separator is empty, and if it does not end within
+    /// `limit` bytes.
+    pub async fn until_within(
+        &mut self,
+        separator: &[u8],
+        limit: usize,
+    ) -> Result<Option<Bytes>, ClientError> {
         if separator.is_empty() {
             return Err(UsageError::EmptySeparator.into());
         }
         self.check()?;
         let mut searched = 0;
         let end = loop {
-            let unseen = self.buffer.get(searched..).unwrap_or_default();
-            if let Some(at) = memmem::find(unseen, separator) {
-                break searched + at + separator.len();
+            if let Some(end) = self.held.find(separator, searched) {
+                break end;
             }
-            let len = self.buffer.len();
-            if len > MAX_LINE {
-                return Err(self.read_error(ReadError::LineTooLong { limit: MAX_LINE }));
+            searched = self.held.len();
+            if searched > limit {
+                break searched;
             }
-            // The separator may begin in what is here and end in what comes.
-            searched = (len + 1).saturating_sub(separator.len());
-            poll_fn(|cx| self.poll_fill(cx, len + 1)).await?;
-            if self.buffer.len() == len {
-                break len;
+            poll_fn(|cx| self.poll_fill(cx, searched + 1)).await?;
+            if self.held.len() == searched {
+                break searched;
             }
         };
-        if end > MAX_LINE {
-            return Err(self.read_error(ReadError::LineTooLong { limit: MAX_LINE }));
+        if end > limit {
+            return Err(self.read_error(ReadError::LineTooLong { limit }));
         }
-        Ok(if end == 0 { None } else { Some(self.take(end)) })
+        Ok(if end == 0 {
+            None
+        } else {
+            Some(self.held.take(end))
+        })
+    }
+
+    /// Returns how many bytes of the body have come so far, decoded and whether handed out
+    /// or not.
+    pub fn total_bytes(&self) -> u64 {
+        self.source.decoded()
+    }
+
+    /// Returns how many bytes of the body have come so far as they are on the wire, without
+    /// the framing of chunks.
+    pub fn total_raw_bytes(&self) -> u64 {
+        self.source.received()
+    }
+
+    /// Tells whether all of the body has come, be it handed out or not.
+    ///
+    /// A body with a content coding has come when it is decoded, in the steps it is read in.
+    pub fn is_eof(&self) -> bool {
+        self.failed.is_none() && self.source.has_come()
     }
 
     /// Tells whether all was read and handed out.
     pub fn at_eof(&self) -> bool {
-        self.buffer.is_empty() && self.failed.is_none() && self.source.is_drained()
+        self.held.is_empty() && self.failed.is_none() && self.source.is_drained()
     }
 
     pub(crate) fn session(&self) -> &ClientSession {
@@ -240,6 +296,11 @@ impl Content {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.source.is_closed()
+    }
+
+    /// Tells whether what is read is decoded, so that the head describes something else.
+    pub(crate) fn is_decoding(&self) -> bool {
+        self.source.is_decoding()
     }
 
     pub(crate) fn attempt(&self) -> Attempt {
@@ -280,23 +341,10 @@ impl Content {
         self.close();
     }
 
-    /// Fails for good where what is buffered and `more` is too much to be read whole.
-    fn check_size(&mut self, more: u64) -> Result<(), ClientError> {
-        match self.source.max_body_size() {
-            Some(limit) if more.saturating_add(self.buffer.len() as u64) > limit => {
-                self.buffer = BytesMut::new();
-                let error = PayloadError::BodyTooLarge { limit };
-                let error = self.source.payload_error(error);
-                self.failed = Some(error.clone());
-                Err(error)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn take(&mut self, limit: usize) -> Bytes {
-        let len = self.buffer.len().min(limit);
-        self.buffer.split_to(len).freeze()
+    /// Has later reads fail with the same error.
+    fn fail(&mut self, error: ClientError) -> ClientError {
+        self.failed = Some(error.clone());
+        error
     }
 
     fn poll_piece(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Piece, ClientError>> {
@@ -309,9 +357,9 @@ impl Content {
     }
 
     fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
-        if !self.buffer.is_empty() {
+        if !self.held.is_empty() {
             self.check()?;
-            return Poll::Ready(Ok(Some(self.take(usize::MAX))));
+            return Poll::Ready(Ok(Some(self.held.take_front())));
         }
         loop {
             match ready!(self.poll_piece(cx))? {
@@ -329,9 +377,9 @@ impl Content {
         size: usize,
     ) -> Poll<Result<(), ClientError>> {
         self.check()?;
-        while self.buffer.len() < size {
+        while self.held.len() < size {
             match ready!(self.poll_piece(cx))? {
-                Piece::Data(data) => self.buffer.extend_from_slice(&data),
+                Piece::Data(data) => self.held.push(data),
                 Piece::ChunkEnd => {}
                 Piece::End => break,
             }
@@ -342,55 +390,32 @@ impl Content {
     /// Reads to the end; what is there when the reader goes away is there for the next.
     fn poll_all(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, ClientError>> {
         self.check()?;
-        self.check_size(self.source.announced())?;
-        if self.buffer.is_empty()
+        let announced = self
+            .source
+            .announced()
+            .saturating_add(self.held.len() as u64);
+        self.source
+            .check_size(announced)
+            .map_err(|error| self.fail(error))?;
+        if self.held.is_empty()
             && let Some(only) = self.source.only_piece()
         {
             return Poll::Ready(Ok(only));
         }
-        loop {
-            match ready!(self.source.poll_into(cx, &mut self.buffer)) {
-                Ok(true) => self.check_size(0)?,
-                Ok(false) => return Poll::Ready(Ok(self.buffer.split().freeze())),
-                Err(error) => {
-                    self.failed = Some(error.clone());
-                    return Poll::Ready(Err(error));
+        let target = self.held.joined();
+        let read = loop {
+            match ready!(self.source.poll_into(cx, target)) {
+                Ok(true) => {
+                    if let Err(error) = self.source.check_size(target.len() as u64) {
+                        *target = BytesMut::new();
+                        break Err(error);
+                    }
                 }
+                Ok(false) => break Ok(target.split().freeze()),
+                Err(error) => break Err(error),
             }
-        }
-    }
-}
-
-impl AsyncRead for Content {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-        target: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if target.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let content = self.get_mut();
-        ready!(content.poll_fill(cx, 1))?;
-        let len = content.buffer.len().min(target.remaining());
-        target.put_slice(content.buffer.get(..len).unwrap_or_default());
-        content.buffer.advance(len);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream for Content {
-    type Item = Result<Bytes, ClientError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let content = self.get_mut();
-        // A stream ends with its error.
-        if content.told {
-            return Poll::Ready(None);
-        }
-        let chunk = ready!(content.poll_chunk(cx));
-        content.told = chunk.is_err();
-        Poll::Ready(chunk.transpose())
+        };
+        Poll::Ready(read.map_err(|error| self.fail(error)))
     }
 }
 

@@ -73,17 +73,13 @@ impl Prefetched {
         ends
     }
 
-    /// Returns how much data is in it.
+    /// Returns how many bytes of body are in it.
     pub(super) fn len(&self) -> u64 {
-        let len = match self {
+        match self {
             Self::None => 0,
-            Self::One(data) => data.len(),
-            Self::Many(events) => events.iter().fold(0, |len, event| match event {
-                BodyEvent::Data(data) => len + data.len(),
-                _ => len,
-            }),
-        };
-        len as u64
+            Self::One(data) => data.len() as u64,
+            Self::Many(events) => events.iter().map(data_len).sum(),
+        }
     }
 
     /// Tells whether there is no data in it.
@@ -101,5 +97,12 @@ impl Prefetched {
             Self::One(_) => false,
             Self::Many(events) => events.is_empty(),
         }
+    }
+}
+
+fn data_len(event: &BodyEvent) -> u64 {
+    match event {
+        BodyEvent::Data(data) => data.len() as u64,
+        _ => 0,
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Source {
     pub(super) session: ClientSession,
     head: ResponseHead,
     ended: bool,
+    /// How many bytes of body were received, encoded ones if they are.
+    received: u64,
     /// Released or closed by the reader.
     closed: bool,
     /// What the next read fails with: found on the way to what was last given.
@@ -50,8 +52,10 @@ struct Decoding {
     input: Bytes,
     /// The decoder may have more from the input before.
     more: bool,
-    /// How much it may give still.
-    left: u64,
+    /// How many bytes were decoded.
+    decoded: u64,
+    /// How many may be.
+    limit: u64,
 }
 
 /// What decoding came upon.
@@ -96,6 +100,7 @@ impl Source {
             session: context.session.clone(),
             head: head.clone(),
             ended: false,
+            received: 0,
             closed: false,
             failed: None,
         }
@@ -167,14 +172,15 @@ impl Source {
         loop {
             if coding.more || !coding.input.is_empty() {
                 // One byte too many shows that there are too many.
-                let budget = coding.left.saturating_add(1).min(DECODE) as usize;
+                let left = coding.limit - coding.decoded;
+                let budget = left.saturating_add(1).min(DECODE) as usize;
                 let progress = coding.decoder.decode(&mut coding.input, output, budget);
                 let decoded = (output.len() - before) as u64;
-                if decoded > coding.left {
+                if decoded > left {
                     output.truncate(before);
                     return Poll::Ready(Err(self.decoded_too_large()));
                 }
-                coding.left -= decoded;
+                coding.decoded += decoded;
                 let progress = progress.map_err(|error| self.payload_error(error))?;
                 coding.more = matches!(progress, Progress::NeedsBudget);
                 if decoded > 0 {
@@ -218,7 +224,7 @@ impl Source {
                 && let Some(encoded) = self.head.content_length()
             {
                 let expected = encoded.saturating_mul(RATIO).min(EXPECTED);
-                target.reserve(expected.min(coding.left) as usize);
+                target.reserve(expected.min(coding.limit) as usize);
             }
             let decoded = self.poll_decoded(cx, &mut coding, target);
             self.coding = Some(coding);
@@ -236,7 +242,9 @@ impl Source {
                     Poll::Ready(read) => read,
                     Poll::Pending => return self.poll_late(cx).map(Err),
                 };
-                Poll::Ready(read.map(|read| read > 0).map_err(|error| self.error(error)))
+                let read = read.map_err(|error| self.error(error))?;
+                self.received += read as u64;
+                Poll::Ready(Ok(read > 0))
             }
             _ => Poll::Ready(Ok(match ready!(self.poll_event(cx))? {
                 BodyEvent::Data(data) => {
@@ -255,16 +263,20 @@ impl Source {
     /// Reads the next part of the body as it is on the wire.
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<BodyEvent, ClientError>> {
         self.check()?;
-        if let Some(event) = self.prefetched.next() {
-            return Poll::Ready(Ok(event));
+        let event = match self.prefetched.next() {
+            Some(event) => event,
+            None => match self.exchange.poll_body(cx) {
+                Poll::Ready(event) => {
+                    self.watch.restart();
+                    event.map_err(|error| self.error(error))?
+                }
+                Poll::Pending => return self.poll_late(cx).map(Err),
+            },
+        };
+        if let BodyEvent::Data(data) = &event {
+            self.received += data.len() as u64;
         }
-        match self.exchange.poll_body(cx) {
-            Poll::Ready(event) => {
-                self.watch.restart();
-                Poll::Ready(event.map_err(|error| self.error(error)))
-            }
-            Poll::Pending => self.poll_late(cx).map(Err),
-        }
+        Poll::Ready(Ok(event))
     }
 
     fn poll_late(&mut self, cx: &mut TaskContext<'_>) -> Poll<ClientError> {
@@ -299,6 +311,7 @@ impl Source {
             return None;
         }
         let only = self.prefetched.only_piece()?;
+        self.received += only.len() as u64;
         self.ended = true;
         Some(only)
     }
@@ -332,6 +345,39 @@ impl Source {
         self.ended || (arrived && !self.closed && self.coding.is_none() && self.failed.is_none())
     }
 
+    /// Tells whether all of the body is here, decoded if it has a coding.
+    pub(super) fn has_come(&self) -> bool {
+        let arrived = self.exchange.connection().is_none() && self.coding.is_none();
+        self.ended || (arrived && !self.closed && self.failed.is_none())
+    }
+
+    /// Returns how many bytes of body were received.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Returns how many bytes of body there were, decoded if it has a coding.
+    pub(super) fn decoded(&self) -> u64 {
+        let coding = self.coding.as_ref();
+        coding.map_or(self.received, |coding| coding.decoded)
+    }
+
+    /// Tells whether the body has a coding that is undone.
+    pub(super) fn is_decoding(&self) -> bool {
+        self.coding.is_some()
+    }
+
+    /// Returns how many bytes are still to be given, if that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        if self.ended {
+            return Some(0);
+        }
+        if self.closed || self.coding.is_some() || self.failed.is_some() {
+            return None;
+        }
+        Some(self.prefetched.len() + self.exchange.remaining()?)
+    }
+
     pub(super) fn attempt(&self) -> Attempt {
         let started = self.watch.deadlines.started;
         send::attempt(self.head.url(), started, Phase::Body, true)
@@ -346,9 +392,14 @@ impl Source {
         self.payload_error(PayloadError::DecodedTooLarge { limit })
     }
 
-    /// How long a body may be that is read whole.
-    pub(super) fn max_body_size(&self) -> Option<u64> {
-        self.options.reading.max_body_size
+    /// Fails where a body of so many bytes is too long to be read whole.
+    pub(super) fn check_size(&mut self, size: u64) -> Result<(), ClientError> {
+        match self.options.reading.max_body_size {
+            Some(limit) if size > limit => {
+                Err(self.payload_error(PayloadError::BodyTooLarge { limit }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How much is still to come at least.
@@ -360,19 +411,20 @@ impl Source {
     }
 
     /// The error of a body that cannot be read; its connection is closed.
-    pub(super) fn payload_error(&mut self, error: PayloadError) -> ClientError {
+    fn payload_error(&mut self, error: PayloadError) -> ClientError {
         self.exchange.close();
         self.error(ExchangeError::Payload(error))
     }
 }
 
 impl Decoding {
-    fn new(decoder: Decoder, left: u64) -> Self {
+    fn new(decoder: Decoder, limit: u64) -> Self {
         Self {
             decoder,
             input: Bytes::new(),
             more: false,
-            left,
+            decoded: 0,
+            limit,
         }
     }
 }

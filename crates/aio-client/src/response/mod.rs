@@ -1,5 +1,6 @@
 //! A response: its head, and its body in one piece.
 
+mod convert;
 mod head;
 mod text;
 
