@@ -21,6 +21,8 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+#[cfg(feature = "charset")]
+mod charset;
 mod codings;
 mod content;
 mod deadline;
@@ -69,6 +71,8 @@ pub use aio_core::{
     UploadProgress, UrlError, UrlErrorKind,
 };
 
+#[cfg(feature = "charset")]
+pub use self::charset::detect_charset;
 pub use self::content::Content;
 pub use self::env::Environment;
 pub use self::error::{

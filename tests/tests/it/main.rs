@@ -27,6 +27,7 @@ mod servers;
 mod session;
 mod site;
 mod stale;
+mod text;
 mod timeouts;
 mod tls;
 mod tls_idle;
