@@ -19,6 +19,7 @@ mod pressure;
 mod promises;
 mod reading;
 mod redirects;
+mod responses;
 mod retries;
 mod scripted_server;
 mod seams;
