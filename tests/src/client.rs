@@ -37,6 +37,8 @@ pub struct Client {
     jar: Option<Arc<CookieJar>>,
     /// Those of the session; a request changes some of them.
     limits: Limits,
+    /// Those of the session.
+    options: Map<String, Value>,
     /// For a later `read`, by name.
     held: Mutex<HashMap<String, ClientResponse>>,
     /// Left alone until the scenario is over.
@@ -56,6 +58,7 @@ impl Client {
             session: session::open(setup, limits, jar.clone())?,
             jar,
             limits,
+            options: setup.session.clone(),
             held: Mutex::default(),
             kept: Mutex::default(),
         })
@@ -88,7 +91,7 @@ impl Client {
 
     async fn request(&self, op: &Value) -> Result<Value, String> {
         let builder = request::build(&self.session, self.limits, op)?;
-        let reading = Reading::parse(op)?;
+        let reading = Reading::parse(op)?.or_bufsize_of(&self.options)?;
         let mut response = match builder.await {
             Ok(response) => response,
             Err(error) => return Ok(error_out(&error)),
@@ -112,7 +115,7 @@ impl Client {
     }
 
     async fn read_held(&self, op: &Value) -> Result<Value, String> {
-        let reading = Reading::parse(op)?;
+        let reading = Reading::parse(op)?.or_bufsize_of(&self.options)?;
         let name = op["from"].as_str().ok_or("read from nothing")?;
         let held = lock(&self.held).remove(name);
         let mut response = held.ok_or_else(|| format!("no response is held as {name:?}"))?;

@@ -12,6 +12,8 @@ use crate::value::{body_out, bytes_out, text_out};
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) mode: ReadMode,
+    /// The longest line, if another than by default.
+    max_line: Option<usize>,
     /// Whether to show the charset that `text` uses.
     show_encoding: bool,
     again: Option<Box<Self>>,
@@ -51,10 +53,13 @@ pub(super) enum ReadMode {
 pub(super) enum StreamCall {
     Read(usize),
     ReadAll,
+    ReadAny,
+    ReadChunk,
     ReadLine,
     ReadExactly(usize),
     ReadUntil(String),
     AtEof,
+    IsEof,
 }
 
 impl Reading {
@@ -68,11 +73,25 @@ impl Reading {
             };
         }
         let again = op.get("again").map(Self::parse).transpose()?;
+        // aiohttp's high-water mark, which lines are bounded by.
+        let bufsize = op.get("read_bufsize").filter(|size| !size.is_null());
+        let bufsize = bufsize.map(options::size).transpose()?;
         Ok(Self {
             mode: ReadMode::parse(op)?,
+            max_line: bufsize.map(|size| 2 * size),
             show_encoding,
             again: again.map(Box::new),
         })
+    }
+
+    /// Takes the `read_bufsize` of `options` where it has none of its own.
+    pub(super) fn or_bufsize_of(mut self, options: &Map<String, Value>) -> Result<Self, String> {
+        if self.max_line.is_none()
+            && let Some(size) = options.get("read_bufsize").filter(|size| !size.is_null())
+        {
+            self.max_line = Some(2 * options::size(size)?);
+        }
+        Ok(self)
     }
 
     /// Reads the response and returns the members that this adds to the result.
@@ -92,7 +111,7 @@ impl Reading {
 
     async fn read_once(&self, response: &mut ClientResponse) -> Map<String, Value> {
         let mut shown = Map::new();
-        match self.mode.read(response).await {
+        match self.mode.read(response, self.max_line).await {
             Ok(mut members) => shown.append(&mut members),
             Err(error) => {
                 shown.insert("read_error".into(), error_out(&error));
@@ -153,7 +172,11 @@ impl ReadMode {
         })
     }
 
-    async fn read(&self, response: &mut ClientResponse) -> Result<Map<String, Value>, ClientError> {
+    async fn read(
+        &self,
+        response: &mut ClientResponse,
+        max_line: Option<usize>,
+    ) -> Result<Map<String, Value>, ClientError> {
         match self {
             Self::Text { encoding, errors } => {
                 let options = TextOptions {
@@ -182,7 +205,7 @@ impl ReadMode {
             }
             Self::Lines => {
                 let mut lines = Vec::new();
-                while let Some(line) = response.content().line().await? {
+                while let Some(line) = until(response.content(), b"\n", max_line).await? {
                     lines.push(bytes_out(&line));
                 }
                 Ok(member("lines", lines.into()))
@@ -191,8 +214,13 @@ impl ReadMode {
             Self::HttpChunks => read_http_chunks(response.content()).await,
             Self::Stream { calls, close } => {
                 let mut results = Vec::with_capacity(calls.len());
+                let mut max_line = max_line;
                 for call in calls {
-                    results.push(call.run(response.content()).await);
+                    // A longer read widens the buffer for good.
+                    if let StreamCall::Read(size) | StreamCall::ReadExactly(size) = call {
+                        max_line = max_line.map(|line| line.max(2 * size));
+                    }
+                    results.push(call.run(response.content(), max_line).await);
                 }
                 if *close {
                     response.close();
@@ -260,24 +288,52 @@ impl StreamCall {
             ("readexactly", [size]) => Self::ReadExactly(options::size(size)?),
             ("readuntil", []) => Self::ReadUntil("\n".into()),
             ("readuntil", [separator]) => Self::ReadUntil(options::text(separator)?.into()),
+            ("readany", []) => Self::ReadAny,
+            ("readchunk", []) => Self::ReadChunk,
             ("at_eof", []) => Self::AtEof,
+            ("is_eof", []) => Self::IsEof,
             _ => return Err(format!("stream call {call}")),
         })
     }
 
-    async fn run(&self, content: &mut Content) -> Value {
+    async fn run(&self, content: &mut Content, max_line: Option<usize>) -> Value {
         let read = match self {
             Self::Read(size) => content.read(*size).await,
             Self::ReadAll => content.read_all().await,
-            Self::ReadLine => at_end_empty(content.line().await),
+            Self::ReadLine => at_end_empty(until(content, b"\n", max_line).await),
             Self::ReadExactly(size) => content.exactly(*size).await,
-            Self::ReadUntil(separator) => at_end_empty(content.until(separator.as_bytes()).await),
+            Self::ReadUntil(separator) => {
+                at_end_empty(until(content, separator.as_bytes(), max_line).await)
+            }
+            // All that is here, as aiohttp gives it.
+            Self::ReadAny => content.read(usize::MAX).await,
+            Self::ReadChunk => {
+                return match content.http_chunk().await {
+                    Ok(chunk) => {
+                        let (data, ends) = chunk.unwrap_or_default();
+                        json!([bytes_out(&data), ends])
+                    }
+                    Err(error) => error_out(&error),
+                };
+            }
             Self::AtEof => return content.at_eof().into(),
+            Self::IsEof => return content.is_eof().into(),
         };
         match read {
             Ok(bytes) => bytes_out(&bytes),
             Err(error) => error_out(&error),
         }
+    }
+}
+
+async fn until(
+    content: &mut Content,
+    separator: &[u8],
+    max_line: Option<usize>,
+) -> Result<Option<Bytes>, ClientError> {
+    match max_line {
+        Some(limit) => content.until_within(separator, limit).await,
+        None => content.until(separator).await,
     }
 }
 
@@ -350,7 +406,7 @@ mod tests {
             json!({"read": "iter"}),
             json!({"errors": "surrogateescape"}),
             json!({"show": ["cookies"]}),
-            json!({"read": "stream", "stream": [["readany"]]}),
+            json!({"read": "stream", "stream": [["read_nowait"]]}),
             json!({"again": {"read": "iter"}}),
         ] {
             assert!(Reading::parse(&op).is_err(), "{op}");

@@ -98,34 +98,24 @@ impl Content {
     /// Returns the next piece and whether a chunk of the chunked coding ends with it;
     /// `None` at the end. aiohttp's `readchunk` and `iter_chunks`.
     ///
-    /// The piece is empty where a chunk's end came by itself. Ends that other ways of
-    /// reading have come upon are not told.
+    /// The piece is empty where a chunk's end came by itself, or where another way of
+    /// reading has left off.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
     pub async fn http_chunk(&mut self) -> Result<Option<(Bytes, bool)>, ClientError> {
         poll_fn(|cx| {
             self.check()?;
-            if !self.held.is_empty() {
-                return Poll::Ready(Ok(Some((self.held.take_front(), false))));
-            }
             loop {
-                let Poll::Ready(piece) = self.poll_piece(cx) else {
-                    self.marks.waited();
-                    return Poll::Pending;
-                };
-                let told = match piece? {
-                    Piece::Data(data) => {
-                        let ends = self.source.skip_chunk_end();
-                        self.marks.data(ends);
-                        return Poll::Ready(Ok(Some((data, ends))));
-                    }
-                    Piece::ChunkEnd => self.marks.chunk_end(),
-                    Piece::End if self.marks.end() => true,
-                    Piece::End => return Poll::Ready(Ok(None)),
-                };
-                if told {
-                    return Poll::Ready(Ok(Some((Bytes::new(), true))));
+                if let Some(end) = self.marks.next(self.given()) {
+                    let len = usize::try_from(end - self.given()).unwrap_or(usize::MAX);
+                    return Poll::Ready(Ok(Some((self.held.take(len), true))));
+                }
+                if !self.held.is_empty() {
+                    return Poll::Ready(Ok(Some((self.held.take_front(), false))));
+                }
+                if !ready!(self.poll_more(cx))? && self.marks.is_told() {
+                    return Poll::Ready(Ok(None));
                 }
             }
         })
@@ -139,18 +129,15 @@ impl Content {
     /// As [`chunk`](Self::chunk).
     pub async fn read(&mut self, limit: usize) -> Result<Bytes, ClientError> {
         if limit == 0 {
+            self.check()?;
             return Ok(Bytes::new());
         }
         poll_fn(|cx| {
             ready!(self.poll_fill(cx, 1))?;
             // What is there already comes along; an error behind it is for the next call.
-            while self.held.len() < limit {
-                match self.poll_piece(cx) {
-                    Poll::Ready(Ok(Piece::Data(data))) => self.held.push(data),
-                    Poll::Ready(Ok(Piece::ChunkEnd)) => {}
-                    _ => break,
-                }
-            }
+            while self.held.len() < limit
+                && let Poll::Ready(Ok(true)) = self.poll_more(cx)
+            {}
             Poll::Ready(Ok::<_, ClientError>(()))
         })
         .await?;
@@ -215,7 +202,8 @@ impl Content {
     /// Returns what comes up to and with `separator`, at most `limit` bytes. aiohttp's
     /// `max_size`.
     ///
-    /// What is longer is not lost: other ways of reading give it.
+    /// What is longer is passed over as far as it has come, as in aiohttp: the next read
+    /// begins behind it.
     ///
     /// ```
     /// # async fn run(mut response: aio_client::ClientResponse) -> Result<(), aio_client::ClientError> {
@@ -252,14 +240,11 @@ impl Content {
                 break searched;
             }
         };
+        let found = self.held.take(end);
         if end > limit {
             return Err(self.read_error(ReadError::LineTooLong { limit }));
         }
-        Ok(if end == 0 {
-            None
-        } else {
-            Some(self.held.take(end))
-        })
+        Ok(if end == 0 { None } else { Some(found) })
     }
 
     /// Returns how many bytes of the body have come so far, decoded and whether handed out
@@ -347,43 +332,50 @@ impl Content {
         error
     }
 
-    fn poll_piece(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Piece, ClientError>> {
+    /// How many bytes are handed out.
+    fn given(&self) -> u64 {
+        let held = self.held.len() as u64;
+        self.total_bytes().saturating_sub(held)
+    }
+
+    /// Holds the next piece, or comes upon the end of a chunk; tells whether there is more.
+    fn poll_more(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<bool, ClientError>> {
         self.check()?;
-        let piece = ready!(self.source.poll_piece(cx));
-        if let Err(error) = &piece {
-            self.failed = Some(error.clone());
+        let Poll::Ready(piece) = self.source.poll_piece(cx) else {
+            self.marks.waited();
+            return Poll::Pending;
+        };
+        let piece = piece.map_err(|error| self.fail(error))?;
+        let is_end = matches!(piece, Piece::End);
+        let ends_chunk = match piece {
+            Piece::Data(data) => {
+                self.held.push(data);
+                self.source.skip_chunk_end()
+            }
+            Piece::ChunkEnd => true,
+            Piece::End => self.marks.is_chunked(),
+        };
+        if ends_chunk {
+            let total = self.total_bytes();
+            self.marks.chunk_end(total, self.given());
         }
-        Poll::Ready(piece)
+        Poll::Ready(Ok(!is_end))
     }
 
     fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
-        if !self.held.is_empty() {
-            self.check()?;
-            return Poll::Ready(Ok(Some(self.held.take_front())));
-        }
-        loop {
-            match ready!(self.poll_piece(cx))? {
-                Piece::Data(data) => return Poll::Ready(Ok(Some(data))),
-                Piece::ChunkEnd => {}
-                Piece::End => return Poll::Ready(Ok(None)),
-            }
-        }
+        ready!(self.poll_fill(cx, 1))?;
+        let front = self.held.take_front();
+        Poll::Ready(Ok(if front.is_empty() { None } else { Some(front) }))
     }
 
-    /// Buffers until there are `size` bytes or the body has ended.
+    /// Holds `size` bytes, or all there are until the end.
     fn poll_fill(
         &mut self,
         cx: &mut TaskContext<'_>,
         size: usize,
     ) -> Poll<Result<(), ClientError>> {
         self.check()?;
-        while self.held.len() < size {
-            match ready!(self.poll_piece(cx))? {
-                Piece::Data(data) => self.held.push(data),
-                Piece::ChunkEnd => {}
-                Piece::End => break,
-            }
-        }
+        while self.held.len() < size && ready!(self.poll_more(cx))? {}
         Poll::Ready(Ok(()))
     }
 

@@ -325,7 +325,8 @@ impl Source {
         {
             return false;
         }
-        if self.prefetched.is_empty() && self.exchange.connection().is_some() {
+        // A body of known length has no chunks.
+        if self.prefetched.is_empty() && self.exchange.remaining().is_none() {
             match self.exchange.buffered() {
                 Ok(BodyEvent::ChunkEnd) => return true,
                 Ok(BodyEvent::More | BodyEvent::End) => return false,
