@@ -137,6 +137,7 @@ fn all() -> Vec<ClientError> {
             expected: 5,
         }),
         read(ReadError::LineTooLong { limit: 5 }),
+        read(ReadError::Write(io_error())),
     ]
 }
 
