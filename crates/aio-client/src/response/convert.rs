@@ -29,7 +29,8 @@ impl From<ClientResponse> for http::Response<Body> {
     ///
     /// The body comes as it is read. One that was read whole before is there again. Where
     /// it is decoded, `Content-Encoding` and `Content-Length` would not be true any more
-    /// and are left out; so are headers that the `http` crate refuses.
+    /// and are left out; so are headers that the `http` crate refuses. Those of the
+    /// connection, as `Transfer-Encoding`, stay as they were received.
     ///
     /// ```
     /// # async fn run(response: aio_client::ClientResponse) {
