@@ -507,6 +507,24 @@ mod tests {
         check("iso2022_jp", b"\x1b$BF|\x1b(Ba", Ok("\u{65e5}a"));
     }
 
+    #[track_caller]
+    fn check_copied(label: &str, bytes: &[u8], want: bool) {
+        let charset = Charset::for_label(label).expect("label is known");
+        let decoded = charset.decode(bytes, OnError::Replace).expect("lenient");
+        let copied = matches!(decoded, Cow::Owned(_));
+        assert_eq!(copied, want, "{label} {bytes:x?}");
+    }
+
+    #[test]
+    fn what_is_text_already_is_not_copied() {
+        check_copied("utf-8", "caf\u{e9}".as_bytes(), false);
+        check_copied("latin-1", b"cafe", false);
+        check_copied("utf-8", b"caf\xe9", true);
+        check_copied("latin-1", b"caf\xe9", true);
+        check_copied("utf-16-le", b"h\0i\0", true);
+        check_copied("iso2022_jp", b"\x1b$BF|\x1b(Ba", true);
+    }
+
     #[test]
     fn utf_16_is_decoded_in_either_order() {
         check("utf-16", b"\xff\xfeh\0i\0", Ok("hi"));
