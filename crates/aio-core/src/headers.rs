@@ -254,6 +254,11 @@ impl HeaderView {
         Self { bytes, fields }
     }
 
+    /// Makes one with bytes of its own, which keeps no more alive than it shows.
+    pub(crate) fn detached(self) -> Self {
+        Self::new(Bytes::copy_from_slice(&self.bytes), self.fields)
+    }
+
     /// Returns the first field of that name.
     pub fn get(&self, name: impl AsRef<str>) -> Option<HeaderRef<'_>> {
         self.find(name.as_ref())

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::error::PayloadError;
+use crate::headers::HeaderView;
 use crate::http1::chunked::{Chunk, ChunkedDecoder};
 use crate::http1::{Framing, Limits};
 
@@ -10,6 +11,7 @@ use crate::http1::{Framing, Limits};
 #[derive(Debug)]
 pub struct BodyDecoder {
     kind: Kind,
+    trailers: Option<Box<HeaderView>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl BodyDecoder {
                 Framing::Chunked => Kind::Chunked(ChunkedDecoder::new(*limits, fields)),
                 Framing::UntilEof => Kind::UntilEof,
             },
+            trailers: None,
         }
     }
 
@@ -76,6 +79,7 @@ impl BodyDecoder {
                 Chunk::End => return Ok(BodyEvent::ChunkEnd),
                 Chunk::More => 0,
                 Chunk::Last => {
+                    self.trailers = chunks.take_trailers();
                     self.kind = Kind::Ended;
                     return Ok(BodyEvent::End);
                 }
@@ -109,6 +113,17 @@ impl BodyDecoder {
     /// Tells whether the body has ended.
     pub fn has_ended(&self) -> bool {
         matches!(self.kind, Kind::Ended | Kind::Length { left: 0, .. })
+    }
+
+    /// Returns the fields that came behind the last chunk, once the body has ended and if
+    /// there were any. Whatever their names, they change nothing (RFC 9110 §6.5.1).
+    pub fn trailers(&self) -> Option<&HeaderView> {
+        self.trailers.as_deref()
+    }
+
+    /// Takes the trailers out.
+    pub fn take_trailers(&mut self) -> Option<Box<HeaderView>> {
+        self.trailers.take()
     }
 
     /// Says that `count` bytes of a body of known length were read past the decoder.
@@ -259,12 +274,62 @@ mod tests {
         check_bad(&format!("0\r\na: {}", "b".repeat(9000)), "invalid trailers");
     }
 
+    #[track_caller]
+    fn check_trailers(text: &str, want: &[(&str, &[u8])]) {
+        for cut in 0..=text.len() {
+            let mut decoder = BodyDecoder::new(Framing::Chunked, &Limits::default(), 0);
+            let (first, second) = text.as_bytes().split_at(cut);
+            let mut received = BytesMut::from(first);
+            while !matches!(decoder.decode(&mut received), Ok(BodyEvent::More)) {
+                assert_eq!(
+                    decoder.trailers().is_some(),
+                    decoder.has_ended() && !want.is_empty()
+                );
+                if decoder.has_ended() {
+                    break;
+                }
+            }
+            received.extend_from_slice(second);
+            while !decoder.has_ended() {
+                decoder.decode(&mut received).expect("a whole body");
+            }
+            let trailers = decoder.take_trailers();
+            let fields = trailers.iter().flat_map(|trailers| trailers.iter());
+            let have: Vec<_> = fields
+                .map(|field| (field.name(), field.as_bytes()))
+                .collect();
+            assert_eq!(have, want, "{text:?} cut at {cut}");
+        }
+    }
+
     #[test]
-    fn folded_trailers_pass_and_count() {
-        check(Framing::Chunked, "0\r\nT: 1\r\n  2\r\n\r\nrest", "", 0);
+    fn trailers_are_kept_as_received() {
+        check_trailers("0\r\n\r\n", &[]);
+        check_trailers("0\r\nT: 1\r\n\r\n", &[("T", b"1")]);
+        check_trailers("0\r\nT: 1\r\n  2\r\n\r\nrest", &[("T", b"1  2")]);
+        check_trailers(
+            "1\r\nx\r\n0\r\nb:\t2 \r\nB: 3\nContent-Length: 7\r\n\r\n",
+            &[("b", b"2"), ("B", b"3"), ("Content-Length", b"7")],
+        );
+    }
+
+    #[test]
+    fn trailers_have_the_bounds_of_a_head() {
         check_bad("0\r\n  2\r\n\r\n", "invalid trailers");
-        let endless = "  2\r\n".repeat(128);
+        check_bad("0\r\nT: 1\0\r\n\r\n", "invalid trailers");
+        let endless = "  2\r\n".repeat(8190);
         check_bad(&format!("0\r\nT: 1\r\n{endless}"), "invalid trailers");
+        let limits = Limits {
+            max_headers: 3,
+            ..Limits::default()
+        };
+        let mut decoder = BodyDecoder::new(Framing::Chunked, &limits, 2);
+        let mut received = BytesMut::from("0\r\nA: 1\r\nB: 2\r\n\r\n");
+        let error = decoder.decode(&mut received).expect_err("one too many");
+        let PayloadError::Trailers(error) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error, crate::HttpError::TooManyHeaders { limit: 3 });
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The chunked transfer coding of a response (RFC 9112 §7.1).
 
 use bytes::{Buf, BytesMut};
-use memchr::memchr;
 
 use crate::error::{HttpError, PayloadError};
-use crate::http1::{Limits, response};
+use crate::headers::HeaderView;
+use crate::http1::{HeadParser, Limits};
 
 /// Finds the chunks in received bytes.
 #[derive(Debug)]
@@ -13,10 +13,17 @@ pub(super) struct ChunkedDecoder {
     limits: Limits,
     /// Bytes of size lines beyond the digits that tell the size.
     extensions: usize,
-    /// Header fields and trailers so far.
+    /// Header fields of the head.
     fields: usize,
-    /// A trailer has come, which a folded line may follow.
-    in_trailer: bool,
+    trailers: Trailers,
+}
+
+/// What came behind the last chunk. Boxed: hardly any body has trailers.
+#[derive(Debug)]
+enum Trailers {
+    None,
+    Parsing(Box<HeadParser>),
+    Some(Box<HeaderView>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +74,15 @@ impl ChunkedDecoder {
             limits,
             extensions: 0,
             fields,
-            in_trailer: false,
+            trailers: Trailers::None,
+        }
+    }
+
+    /// Takes out the trailers, once the body has ended.
+    pub(super) fn take_trailers(&mut self) -> Option<Box<HeaderView>> {
+        match std::mem::replace(&mut self.trailers, Trailers::None) {
+            Trailers::Some(trailers) => Some(trailers),
+            Trailers::None | Trailers::Parsing(_) => None,
         }
     }
 
@@ -184,42 +199,43 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Checks and drops the trailer section.
+    /// Reads the trailer section, which has the form and the bounds of a head's fields.
     fn trailers(&mut self, received: &mut BytesMut) -> Result<Chunk, PayloadError> {
-        loop {
-            let end = memchr(b'\n', received);
-            let line = received.get(..end.unwrap_or(received.len()));
-            let line = line.unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            // Before all else, so that it does not depend on how the line is cut up.
-            let limit = self.limits.max_field_size;
-            if line.len() > limit.saturating_add(response::LINE_SLACK) {
-                return Err(PayloadError::Trailers(HttpError::FieldTooLong { limit }));
-            }
-            let Some(end) = end else {
-                return Ok(Chunk::More);
-            };
-            let line = received.split_to(end + 1);
-            let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
+        let parser = match (&mut self.trailers, received.as_ref()) {
+            (Trailers::Parsing(parser), _) => parser,
+            (_, [] | [b'\r']) => return Ok(Chunk::More),
+            (_, [b'\r', b'\n', ..]) => {
+                received.advance(2);
                 self.state = State::Done;
                 return Ok(Chunk::Last);
             }
-            self.fields += 1;
-            let limit = self.limits.max_headers;
-            if self.fields > limit {
-                return Err(PayloadError::Trailers(HttpError::TooManyHeaders { limit }));
+            // There is no line before it that it could belong to.
+            (_, [b' ' | b'\t', ..]) => {
+                let error = HttpError::InvalidHeader("folded line".into());
+                return Err(PayloadError::Trailers(error));
             }
-            let folded = line
-                .first()
-                .is_some_and(|first| matches!(first, b' ' | b'\t'));
-            if folded && self.in_trailer {
-                // It belongs to the line before, and all are dropped anyhow.
-                continue;
+            (trailers, _) => {
+                let parser = Box::new(HeadParser::of_trailers(self.limits, self.fields));
+                *trailers = Trailers::Parsing(parser);
+                return self.trailers(received);
             }
-            self.in_trailer = true;
-            response::check_trailer(line, &self.limits).map_err(PayloadError::Trailers)?;
-        }
+        };
+        let parsed = parser.parse(received).map_err(|error| match error {
+            // Of the bound they share with the head's fields, not of what is left of it.
+            HttpError::TooManyHeaders { .. } => HttpError::TooManyHeaders {
+                limit: self.limits.max_headers,
+            },
+            error => error,
+        });
+        let Some(section) = parsed.map_err(PayloadError::Trailers)? else {
+            return Ok(Chunk::More);
+        };
+        self.trailers = match section.headers {
+            none if none.is_empty() => Trailers::None,
+            // Copied: they must not keep a block for bulk reads alive.
+            some => Trailers::Some(Box::new(some.detached())),
+        };
+        self.state = State::Done;
+        Ok(Chunk::Last)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, Version};
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 
 use crate::error::HttpError;
 use crate::headers::{FieldRange, HeaderView, is_token};
@@ -70,7 +70,7 @@ struct StatusLine {
 const MAX_BLANK_LINES: usize = 8;
 
 /// What a line may have beyond the limit on its name and value: colon, blanks and CR.
-pub(super) const LINE_SLACK: usize = 8;
+const LINE_SLACK: usize = 8;
 
 /// The length of `HTTP/1.1 200 `.
 const STATUS_PREFIX: usize = 13;
@@ -88,6 +88,23 @@ impl HeadParser {
             status: None,
             fields: Vec::new(),
             value_end: 0,
+        }
+    }
+
+    /// Makes a parser for the trailer section behind a head with so many `fields`: what it
+    /// gives has them as its headers, and nothing else that means anything.
+    pub(super) fn of_trailers(limits: Limits, fields: usize) -> Self {
+        let max_headers = limits.max_headers.saturating_sub(fields);
+        Self {
+            status: Some(StatusLine {
+                version: Version::HTTP_11,
+                status: StatusCode::OK,
+                reason: (0, 0),
+            }),
+            ..Self::new(Limits {
+                max_headers,
+                ..limits
+            })
         }
     }
 
@@ -349,22 +366,6 @@ pub fn sent_fields(head: &Bytes) -> HeaderView {
         start += end + 1;
     }
     HeaderView::new(head.clone(), fields)
-}
-
-/// Checks the lines of a trailer section and counts its fields.
-///
-/// # Errors
-/// If a line is no field.
-pub(super) fn check_trailer(line: &[u8], limits: &Limits) -> Result<(), HttpError> {
-    if memchr2(0, b'\r', line).is_some() {
-        return Err(HttpError::InvalidHeader(shown(line)));
-    }
-    field(line, 0)?;
-    let limit = limits.max_field_size;
-    if line.len() > limit && surplus(line, limit) > 0 {
-        return Err(HttpError::FieldTooLong { limit });
-    }
-    Ok(())
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -21,6 +21,7 @@ pub(crate) struct Outcome {
     data: Vec<u8>,
     /// Where in the data chunks end.
     chunk_ends: Vec<usize>,
+    trailers: String,
     /// How many bytes were taken.
     consumed: usize,
     /// How it ended.
@@ -86,6 +87,7 @@ fn read(
             heads: Vec::new(),
             data: Vec::new(),
             chunk_ends: Vec::new(),
+            trailers: String::new(),
             consumed: 0,
             end: End::Whole,
         },
@@ -157,7 +159,7 @@ impl<S: FnMut() -> usize> Reading<'_, S> {
                 BodyEvent::ChunkEnd => self.seen.chunk_ends.push(self.seen.data.len()),
                 BodyEvent::End => break,
                 BodyEvent::More => {
-                    let (held, most) = (self.received.len(), limits.max_field_size + 16);
+                    let held = self.received.len();
                     assert!(held <= most, "{held} bytes of trailers are held");
                     if !self.feed() {
                         body.end_of_input().map_err(|error| format!("{error:?}"))?;
@@ -167,6 +169,11 @@ impl<S: FnMut() -> usize> Reading<'_, S> {
             }
         }
         assert!(body.has_ended() && body.remaining() == Some(0));
+        if let Some(trailers) = body.trailers() {
+            let fields = head.headers.len() + trailers.len();
+            assert!(!trailers.is_empty() && fields <= limits.max_headers);
+            self.seen.trailers = format!("{trailers:?}");
+        }
         Ok(End::Whole)
     }
 
