@@ -50,9 +50,10 @@ pub use aio_ws as ws;
 
 pub use aio_connector::{
     Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent, ConnectRequest, Connection,
-    ConnectionError, ConnectionKey, Connector, Dial, Evictions, KeyStats, PartialHead, Phase,
-    PooledConnector, PooledConnectorBuilder, Resolver, ReuseOrder, SettingsError, Stats,
-    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TlsConfig, Transport,
+    ConnectionError, ConnectionInfo, ConnectionKey, Connector, Dial, Evictions, KeyStats,
+    PartialHead, Phase, PooledConnector, PooledConnectorBuilder, Resolver, ReuseOrder,
+    SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Timings,
+    TlsConfig, TlsInfo, TlsVersion, Transport,
 };
 #[cfg(feature = "tls")]
 pub use aio_connector::{TlsConfigBuilder, TlsConfigError};

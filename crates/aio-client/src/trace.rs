@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aio_connector::{ConnectEvent, ObserveConnect};
+use aio_core::HeaderView;
 use http::StatusCode;
 
 use crate::error::ClientError;
@@ -24,6 +25,14 @@ pub enum Event<'a> {
     RequestHeadersSent {
         /// What was sent.
         request: &'a RequestInfo,
+    },
+    /// An interim (1xx) response was received, such as 103 Early Hints. What one may bring
+    /// is bounded: see [`Exchange::informational`](aio_connector::Exchange::informational).
+    Informational {
+        /// Its status.
+        status: StatusCode,
+        /// Its headers.
+        headers: &'a HeaderView,
     },
     /// A response redirects the request; it may yet be too many, or lead nowhere.
     RequestRedirect {

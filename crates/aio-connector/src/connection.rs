@@ -3,16 +3,18 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aio_core::RequestUrl;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drive::Link;
+use crate::info::ConnectionInfo;
 use crate::key::{ConnectionKey, Target};
 use crate::pool::{self, Kept};
-use crate::timer::Timer;
+use crate::timer::{Timer, now};
+use crate::timings::{Marks, Steps};
 use crate::transport::Transport;
 
 /// The right to have one connection open.
@@ -22,22 +24,16 @@ pub(crate) type Slot = pool::Slot<Arc<ConnectionKey>, Box<Link>>;
 ///
 /// Dropping it closes it and frees its slot in the pool.
 pub struct Connection {
-    // In this order they are dropped: the slot stands for the socket.
+    // In one block with its slot, not beside it: it is moved from hand to hand.
     link: Box<Link>,
-    slot: Slot,
-    pub(crate) force_close: bool,
-    /// A request was sent on it since it was taken from the pool.
-    pub(crate) used: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(link: Box<Link>, slot: Slot) -> Self {
-        Self {
-            link,
-            slot,
-            force_close: false,
-            used: false,
-        }
+    pub(crate) fn new(mut link: Box<Link>, slot: Slot, begun: Instant) -> Self {
+        link.marks = Marks::begun(begun);
+        link.slot = Some(slot);
+        (link.force_close, link.used) = (false, false);
+        Self { link }
     }
 
     /// Makes a connection to the origin of `url` over any byte stream; it belongs to no
@@ -58,33 +54,38 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let slot = Slot::of_its_own(&Target::from(url));
-        let link = Box::new(Link::new(Transport::over(stream), slot.user()));
-        Self {
-            link,
-            slot,
-            force_close: true,
-            used: false,
-        }
+        let mut link = Box::new(Link::new(Transport::over(stream), slot.user()));
+        link.slot = Some(slot);
+        link.force_close = true;
+        Self { link }
     }
 
     /// Returns whom it connects to.
     pub fn key(&self) -> &ConnectionKey {
-        self.slot.key()
+        self.link.slot().key()
     }
 
-    /// Tells whether it has served a request before.
+    /// Tells whether it has served another request before.
     pub fn is_reused(&self) -> bool {
-        self.link.requests() > 0
+        self.link.requests() > u64::from(self.link.used)
+    }
+
+    /// Returns what is known of it, to be kept when it is gone.
+    pub fn info(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            facts: Arc::clone(self.link.facts()),
+            is_reused: self.is_reused(),
+        }
     }
 
     /// Returns the peer's address, if it has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.link.transport().peer_addr()
+        self.link.facts().peer_addr
     }
 
     /// Returns the address on this side, if it has one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.link.transport().local_addr()
+        self.link.facts().local_addr
     }
 
     /// Returns the byte stream under it.
@@ -94,7 +95,7 @@ impl Connection {
 
     /// Tells whether its connector was closed.
     pub fn is_closed(&self) -> bool {
-        self.slot.pool().is_closed()
+        self.link.slot().pool().is_closed()
     }
 
     /// Tells whether the peer has neither closed it nor said a word that nobody asked for;
@@ -105,7 +106,7 @@ impl Connection {
 
     /// Returns the buffer for the head of a request, empty, and whom the request goes to.
     pub fn head_buffer(&mut self) -> (&mut BytesMut, &ConnectionKey) {
-        (self.link.head_buffer(), self.slot.key())
+        self.link.head_buffer()
     }
 
     /// Returns its timer; it stays with the connection from request to request.
@@ -148,26 +149,40 @@ impl Connection {
     /// Gives it back to the pool if it can be used again, else closes it.
     ///
     /// One that no request was sent on goes back as it came.
-    pub fn release(mut self) {
-        if self.force_close {
+    pub fn release(self) {
+        self.release_at(now());
+    }
+
+    pub(crate) fn release_at(mut self, now: Instant) {
+        let link = &mut self.link;
+        if link.force_close {
             return;
         }
-        if !self.used {
-            if self.link.is_quiet() {
-                self.slot.give_back_unused(self.link);
+        if !link.used {
+            if link.is_quiet()
+                && let Some(slot) = link.slot.take()
+            {
+                slot.give_back_unused(self.link, now);
             }
-        } else if self.link.is_reusable() {
-            self.link.rest();
-            let hint = self
-                .link
+        } else if link.is_reusable()
+            && let Some(slot) = link.slot.take()
+        {
+            link.rest();
+            let hint = link
                 .message()
                 .and_then(|message| message.keep_alive_timeout);
             // The server closes at the last instant, and so would a request then go out.
             let hint = hint.map(|seconds| {
                 Duration::from_millis((u64::from(seconds) * 1000).saturating_sub(500))
             });
-            self.slot.give_back(self.link, hint);
+            slot.give_back(self.link, hint, now);
         }
+    }
+
+    /// Takes note of the steps that getting it took.
+    pub(crate) fn with_steps(mut self, steps: Option<Box<Steps>>) -> Self {
+        self.link.steps = steps;
+        self
     }
 
     pub(crate) fn link(&self) -> &Link {
@@ -182,7 +197,7 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("key", self.slot.key())
+            .field("key", self.key())
             .finish_non_exhaustive()
     }
 }

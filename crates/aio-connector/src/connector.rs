@@ -15,6 +15,7 @@ use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
 use crate::stats::{KeyStats, Stats};
 use crate::timer::{SharedTimer, now};
+use crate::timings::Steps;
 use crate::tls::TlsConfig;
 use crate::transport::Transport;
 
@@ -134,8 +135,12 @@ pub struct ConnectRequest<'a> {
     pub phase: Phase,
     /// When the request began, for its errors.
     pub started: Instant,
+    /// What time it is, if that was asked just now.
+    pub now: Option<Instant>,
     /// When `sock_connect` is over for the address that is dialled.
     sock_connect: Option<Instant>,
+    /// How long the steps took so far. Boxed: most requests find a connection.
+    pub(crate) steps: Option<Box<Steps>>,
 }
 
 impl<'a> ConnectRequest<'a> {
@@ -156,7 +161,9 @@ impl<'a> ConnectRequest<'a> {
             observer: None,
             phase: Phase::Pool,
             started,
+            now: None,
             sock_connect: None,
+            steps: None,
         }
     }
 
@@ -186,15 +193,17 @@ impl<'a> ConnectRequest<'a> {
         step: F,
     ) -> Result<F::Output, ConnectionError> {
         self.phase = phase;
-        let too_late = self.too_late(phase);
+        let begun = now();
+        let too_late = self.too_late(phase, begun);
         let own = SharedTimer::default();
         let done = self.timer.unwrap_or(&own).within(too_late, step).await;
+        self.steps.get_or_insert_default().ended(phase, begun);
         done.ok_or_else(|| self.timed_out())
     }
 
     /// Returns when a step that begins now takes too long.
-    fn too_late(&mut self, phase: Phase) -> Option<Instant> {
-        let limit = |limit: Option<_>| limit.and_then(|limit| deadline(now(), Some(limit)));
+    fn too_late(&mut self, phase: Phase, now: Instant) -> Option<Instant> {
+        let limit = |limit: Option<_>| limit.and_then(|limit| deadline(now, Some(limit)));
         match phase {
             Phase::Pool => limit(self.timeout.pool),
             Phase::Resolve => limit(self.timeout.dns),

@@ -10,15 +10,19 @@ use std::time::Instant;
 use aio_core::http1::{
     BodyDecoder, BodyEvent, Exchanged, Framing, Head, HeadParser, Limits, Message,
 };
-use aio_core::{Body, HttpError, PayloadError};
+use aio_core::{Body, HeaderView, HttpError, PayloadError};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::Method;
+use http::{Method, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::{self, Handle};
 
+use crate::connection::Slot;
 use crate::exchange::{ExchangeError, ExchangeOptions};
+use crate::info::Facts;
+use crate::key::ConnectionKey;
 use crate::pool::{Kept, User};
 use crate::timer::{Timer, now};
+use crate::timings::{Marks, Steps};
 use crate::transport::Transport;
 use crate::upload::{Upload, UploadError};
 
@@ -57,6 +61,7 @@ pub(crate) struct Link {
     received: BytesMut,
     /// Where the next head is written; see [`Link::head_buffer`].
     head: BytesMut,
+    pub(crate) sent_head: Bytes,
     pub(crate) timer: Timer,
     /// Whose driver tells when the socket is ready; it may end before the connection.
     runtime: Option<runtime::Id>,
@@ -68,9 +73,18 @@ pub(crate) struct Link {
     room: usize,
     requests: u64,
     created: Instant,
+    facts: Arc<Facts>,
+    pub(crate) marks: Marks,
+    /// What making it took, for the first request on it.
+    pub(crate) steps: Option<Box<Steps>>,
     /// Whoever waits for the connection; woken when its pool is closed.
     user: Arc<User>,
     exchange: State,
+    pub(crate) force_close: bool,
+    /// A request was sent on it since it was taken from the pool.
+    pub(crate) used: bool,
+    /// There while it is in use. The last to be dropped: it stands for the socket.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// The exchange under way, or the one before.
@@ -79,6 +93,8 @@ struct State {
     upload_failed: Option<io::Error>,
     parser: HeadParser,
     interim: usize,
+    /// Boxed: hardly any response has such ones before it.
+    informational: Option<Box<Interim>>,
     limits: Limits,
     exchanged: Exchanged,
     body: BodyDecoder,
@@ -88,36 +104,90 @@ struct State {
     refused: bool,
     /// Pieces of data received since the request began.
     receipts: u64,
+    /// What time it is, if nothing has come or gone since it was asked.
+    as_of: Option<Instant>,
 }
+
+/// The interim (1xx) responses that are kept.
+#[derive(Default)]
+struct Interim {
+    heads: Vec<Informational>,
+    /// How long they are taken together, those counted in that were passed over.
+    len: usize,
+}
+
+/// The status and the headers of an interim response.
+type Informational = (StatusCode, HeaderView);
 
 impl Link {
     pub(crate) fn new(stream: Transport, user: Arc<User>) -> Self {
         let limits = Limits::default();
+        let created = now();
         Self {
+            facts: Arc::new(stream.facts()),
+            marks: Marks::begun(created),
+            steps: None,
             stream,
             received: BytesMut::new(),
             head: BytesMut::new(),
+            sent_head: Bytes::new(),
             timer: Timer::default(),
             runtime: current_runtime(),
             shift: 0,
             bulk: false,
             room: SMALL,
             requests: 0,
-            created: now(),
+            created,
             user,
             exchange: State {
                 upload: Upload::default(),
                 upload_failed: None,
                 parser: HeadParser::new(limits),
                 interim: 0,
+                informational: None,
                 limits,
                 exchanged: Exchanged::of(&Method::GET),
                 body: BodyDecoder::new(Framing::None, &limits, 0),
                 message: None,
                 refused: false,
                 receipts: 0,
+                as_of: None,
             },
+            force_close: false,
+            used: false,
+            slot: None,
         }
+    }
+
+    pub(crate) fn facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    /// Returns when the exchange came to its end, which is now, or, with its response not
+    /// whole, is left.
+    pub(crate) fn end(&self, whole: bool) -> Instant {
+        match self.exchange.as_of {
+            Some(as_of) if whole => as_of,
+            _ => now(),
+        }
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<HeaderView>> {
+        self.exchange.body.take_trailers()
+    }
+
+    pub(crate) fn trailers(&self) -> Option<&HeaderView> {
+        self.exchange.body.trailers()
+    }
+
+    pub(crate) fn informational(&self) -> &[Informational] {
+        let interim = self.exchange.informational.as_deref();
+        interim.map_or(&[], |interim| &interim.heads)
+    }
+
+    pub(crate) fn take_informational(&mut self) -> Option<Box<[Informational]>> {
+        let interim = self.exchange.informational.take()?;
+        Some(interim.heads.into_boxed_slice())
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -129,15 +199,26 @@ impl Link {
         (self.stream, self.received.freeze())
     }
 
-    /// Gives the buffer that the head of the next request is written into.
-    pub(crate) fn head_buffer(&mut self) -> &mut BytesMut {
+    pub(crate) fn slot(&self) -> &Slot {
+        self.slot
+            .as_ref()
+            .expect("a connection in use has its slot")
+    }
+
+    /// Gives the buffer that the head of the next request is written into, and whom that
+    /// goes to.
+    pub(crate) fn head_buffer(&mut self) -> (&mut BytesMut, &ConnectionKey) {
         self.head.clear();
         self.head.reserve(512);
-        &mut self.head
+        let slot = self
+            .slot
+            .as_ref()
+            .expect("a connection in use has its slot");
+        (&mut self.head, slot.key())
     }
 
     /// Begins an exchange with the head that was written into the buffer.
-    pub(crate) fn start(&mut self, body: Body, options: &ExchangeOptions) -> Bytes {
+    pub(crate) fn start(&mut self, body: Body, options: &ExchangeOptions) {
         let head = self.head.split().freeze();
         // The buffer of a long head is not for the next one.
         if head.len() + self.head.capacity() > IDLE_BUFFER {
@@ -151,9 +232,10 @@ impl Link {
         state.parser = HeadParser::new(options.limits);
         (state.limits, state.exchanged) = (options.limits, options.exchanged);
         (state.interim, state.receipts) = (0, 0);
+        state.informational = None;
         (state.message, state.upload_failed, state.refused) = (None, None, false);
         self.requests += 1;
-        head
+        self.sent_head = head;
     }
 
     pub(crate) fn sent(&self) -> u64 {
@@ -239,6 +321,7 @@ impl Link {
                         return Poll::Ready(Err(HttpError::TooManyInterim { limit }.into()));
                     }
                     self.exchange.upload.let_go();
+                    self.exchange.keep(head);
                     continue;
                 }
                 let state = &mut self.exchange;
@@ -246,6 +329,8 @@ impl Link {
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
                 state.refused = state.upload.refuse_held() || head.status.as_u16() >= 400;
+                state.as_of = Some(now());
+                self.marks.head = state.as_of;
                 return Poll::Ready(Ok(head));
             }
         }
@@ -333,6 +418,7 @@ impl Link {
             self.exchange.body.end_of_input()?;
         }
         self.exchange.receipts += 1;
+        self.exchange.as_of = None;
         self.exchange.body.advance(read);
         Poll::Ready(Ok(read))
     }
@@ -389,6 +475,7 @@ impl Link {
     pub(crate) fn rest(&mut self) {
         self.user.rests();
         self.stream.rest();
+        self.sent_head = Bytes::new();
         // A piece of a block that is held somewhere keeps all of it alive, and the
         // capacity of a buffer is only what is left of its block. Under TLS there is one
         // more buffer below, which stays.
@@ -404,9 +491,16 @@ impl Link {
         if state.upload.is_done() || state.upload_failed.is_some() {
             return Ok(());
         }
-        match state.upload.poll(cx, &mut self.stream) {
-            Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
-            Poll::Ready(Err(UploadError::Io(error))) => {
+        let Poll::Ready(done) = state.upload.poll(cx, &mut self.stream) else {
+            return Ok(());
+        };
+        state.as_of = None;
+        match done {
+            Ok(()) => {
+                self.marks.sent = Some(now());
+                Ok(())
+            }
+            Err(UploadError::Io(error)) => {
                 // The server may have answered and closed before it read all.
                 state.upload.abandon();
                 if self.stream.is_tls() {
@@ -416,12 +510,12 @@ impl Link {
                 Ok(())
             }
             // The response is there whole: what the request lacks does not take it away.
-            Poll::Ready(Err(_)) if state.message.is_some() && state.body.has_ended() => {
+            Err(_) if state.message.is_some() && state.body.has_ended() => {
                 state.upload_failed = Some(io::ErrorKind::UnexpectedEof.into());
                 Ok(())
             }
-            Poll::Ready(Err(UploadError::Source(error))) => Err(ExchangeError::Source(error)),
-            Poll::Ready(Err(UploadError::Length(error))) => Err(ExchangeError::Payload(error)),
+            Err(UploadError::Source(error)) => Err(ExchangeError::Source(error)),
+            Err(UploadError::Length(error)) => Err(ExchangeError::Payload(error)),
         }
     }
 
@@ -439,6 +533,7 @@ impl Link {
         let mut limited = (&mut self.received).limit(READ);
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
         self.exchange.receipts += 1;
+        self.exchange.as_of = None;
         if read == room {
             self.bulk |= self.room == IDLE_BUFFER && self.exchange.body.remaining().is_none();
             self.room = (4 * self.room).min(IDLE_BUFFER);
@@ -507,6 +602,19 @@ impl Link {
         } else {
             ExchangeError::Write(error)
         })
+    }
+}
+
+impl State {
+    /// Keeps an interim response, but all together no more than one head may hold.
+    fn keep(&mut self, head: Head) {
+        let lengths = head.headers.iter();
+        let lengths = lengths.map(|field| field.name().len() + field.as_bytes().len());
+        let interim = self.informational.get_or_insert_default();
+        interim.len = interim.len.saturating_add(lengths.sum());
+        if interim.len <= self.limits.max_head_size() {
+            interim.heads.push((head.status, head.headers));
+        }
     }
 }
 

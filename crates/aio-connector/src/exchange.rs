@@ -3,14 +3,18 @@
 use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use aio_core::http1::{BodyEvent, Exchanged, Head, Limits, Message};
-use aio_core::{Body, BoxError, HttpError, PayloadError};
+use aio_core::{Body, BoxError, HeaderView, HttpError, PayloadError};
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 
 use crate::connection::Connection;
+use crate::drive::Link;
 use crate::error::PartialHead;
 use crate::timer::Timer;
+use crate::timings::{Marks, Steps, Timings};
 use crate::upload::UploadFraming;
 
 /// A request on its connection, from the first byte sent to the last one received.
@@ -54,9 +58,16 @@ use crate::upload::UploadFraming;
 /// ```
 pub struct Exchange {
     connection: Option<Connection>,
-    head: Bytes,
-    /// What was sent, and whether that was all, when the connection was left.
-    sent: (u64, bool),
+    left: Option<Left>,
+}
+
+/// What is known of an exchange when its connection was left.
+struct Left {
+    sent: u64,
+    is_sent: bool,
+    marks: Marks,
+    steps: Option<Box<Steps>>,
+    trailers: Option<Box<HeaderView>>,
 }
 
 /// How a request is sent and its response read.
@@ -124,34 +135,45 @@ impl From<PayloadError> for ExchangeError {
 impl Exchange {
     /// Begins to send the head that stands in the connection's head buffer, and `body`.
     pub fn start(mut connection: Connection, body: Body, options: ExchangeOptions) -> Self {
-        connection.force_close |= options.force_close;
-        connection.used = true;
         let link = connection.link_mut();
-        let head = link.start(body, &options);
+        link.force_close |= options.force_close;
+        link.used = true;
+        link.start(body, &options);
         Self {
             connection: Some(connection),
-            head,
-            sent: (0, false),
+            left: None,
         }
     }
 
-    /// Returns the head as sent.
+    /// Returns the head as sent, until it is taken out and as long as the connection is in
+    /// use; empty then.
     pub fn sent_head(&self) -> &Bytes {
-        &self.head
+        static NONE: Bytes = Bytes::new();
+        self.link().map_or(&NONE, |link| &link.sent_head)
+    }
+
+    /// Takes the head out.
+    pub fn take_sent_head(&mut self) -> Bytes {
+        let connection = self.connection.as_mut();
+        connection.map_or_else(Bytes::new, |connection| {
+            std::mem::take(&mut connection.link_mut().sent_head)
+        })
     }
 
     /// Returns the number of bytes sent so far, head and framing counted in.
     pub fn sent(&self) -> u64 {
-        self.connection
-            .as_ref()
-            .map_or(self.sent.0, |connection| connection.link().sent())
+        match &self.left {
+            Some(left) => left.sent,
+            None => self.link().map_or(0, Link::sent),
+        }
     }
 
     /// Returns whether the request is out.
     pub fn is_sent(&self) -> bool {
-        self.connection
-            .as_ref()
-            .map_or(self.sent.1, |connection| connection.link().is_sent())
+        match &self.left {
+            Some(left) => left.is_sent,
+            None => self.link().is_some_and(Link::is_sent),
+        }
     }
 
     /// Tells whether the connection is to take more of the request: there is more of it,
@@ -212,6 +234,40 @@ impl Exchange {
     /// Returns what follows from the response head, once there is one.
     pub fn message(&self) -> Option<Message> {
         self.connection.as_ref()?.link().message()
+    }
+
+    /// Returns the interim (1xx) responses so far, statuses and headers in the order in
+    /// which they came.
+    ///
+    /// They are as many as [`Limits::max_interim`] allows, and all together no longer than
+    /// one head may be; what comes beyond that is passed over.
+    pub fn informational(&self) -> &[(StatusCode, HeaderView)] {
+        self.link().map_or(&[], Link::informational)
+    }
+
+    /// Takes the interim responses out, if there were any.
+    pub fn take_informational(&mut self) -> Option<Box<[(StatusCode, HeaderView)]>> {
+        let link = self.connection.as_mut()?.link_mut();
+        link.take_informational()
+    }
+
+    /// Returns the fields that came behind the last chunk, once that has come and if there
+    /// were any. Whatever their names, they change nothing.
+    pub fn trailers(&self) -> Option<&HeaderView> {
+        match &self.left {
+            Some(left) => left.trailers.as_deref(),
+            None => self.link()?.trailers(),
+        }
+    }
+
+    /// Tells how long the parts took of a request that `started` then.
+    pub fn timings(&self, started: Instant) -> Timings {
+        let (marks, steps) = match (&self.left, self.link()) {
+            (Some(left), _) => (left.marks, left.steps.as_deref()),
+            (None, Some(link)) => (link.marks, link.steps.as_deref()),
+            (None, None) => (Marks::begun(started), None),
+        };
+        marks.timings(steps, started)
     }
 
     /// Returns how many bytes of body are still to come, if that is known.
@@ -281,7 +337,7 @@ impl Exchange {
         };
         match &read {
             Err(_) => self.close(),
-            Ok(_) if self.has_ended() => self.release(),
+            Ok(_) if self.has_ended() => self.finish(),
             Ok(_) => {}
         }
         Poll::Ready(read)
@@ -289,27 +345,46 @@ impl Exchange {
 
     /// Gives the connection back if the rest of the body has arrived, else closes it.
     pub fn release(&mut self) {
-        if let Some(connection) = self.leave() {
-            connection.release();
+        if let Some((connection, now)) = self.leave(false) {
+            connection.release_at(now);
         }
     }
 
     /// Closes the connection.
     pub fn close(&mut self) {
-        if let Some(connection) = self.leave() {
+        if let Some((connection, _)) = self.leave(false) {
             connection.close();
         }
     }
 
-    fn leave(&mut self) -> Option<Connection> {
-        self.sent = (self.sent(), self.is_sent());
-        self.connection.take()
+    /// Gives the connection back behind an exchange that is over.
+    fn finish(&mut self) {
+        if let Some((connection, now)) = self.leave(true) {
+            connection.release_at(now);
+        }
+    }
+
+    /// Takes the connection, and keeps what is known of the exchange; also gives the time.
+    fn leave(&mut self, whole: bool) -> Option<(Connection, Instant)> {
+        let mut connection = self.connection.take()?;
+        let link = connection.link_mut();
+        let now = link.end(whole);
+        self.left = Some(Left {
+            sent: link.sent(),
+            is_sent: link.is_sent(),
+            marks: link.marks.over(now, whole),
+            steps: link.steps.take(),
+            trailers: link.take_trailers(),
+        });
+        Some((connection, now))
+    }
+
+    fn link(&self) -> Option<&Link> {
+        self.connection.as_ref().map(Connection::link)
     }
 
     fn has_ended(&self) -> bool {
-        self.connection
-            .as_ref()
-            .is_none_or(|connection| connection.link().has_ended())
+        self.link().is_none_or(Link::has_ended)
     }
 
     /// Is pending, unless the connector was closed just before the waker was left.
@@ -337,7 +412,7 @@ impl Exchange {
     ) -> Result<BodyEvent, ExchangeError> {
         match &event {
             Err(_) => self.close(),
-            Ok(_) if self.has_ended() => self.release(),
+            Ok(_) if self.has_ended() => self.finish(),
             Ok(_) => {}
         }
         event

@@ -12,6 +12,7 @@ mod dns;
 mod drive;
 mod error;
 mod exchange;
+mod info;
 mod key;
 mod observe;
 mod pool;
@@ -23,6 +24,7 @@ mod stats;
 mod sync;
 mod tcp;
 mod timer;
+mod timings;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -38,6 +40,7 @@ pub use self::error::{
     Attempt, ConnectError, ConnectErrorKind, ConnectionError, PartialHead, Phase,
 };
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
+pub use self::info::{ConnectionInfo, TlsInfo, TlsVersion};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};
 pub use self::pool::ReuseOrder;
@@ -45,6 +48,7 @@ pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
 pub use self::timer::{SharedTimer, Timer, now};
+pub use self::timings::Timings;
 pub use self::tls::TlsConfig;
 #[cfg(feature = "tls")]
 pub use self::tls::{TlsConfigBuilder, TlsConfigError};

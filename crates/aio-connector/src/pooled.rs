@@ -149,7 +149,8 @@ impl<D: Dial> PooledConnector<D> {
         match queued(&mut acquire, request).await? {
             Acquired::Reuse(slot, link) => {
                 request.observe(ConnectEvent::Reused);
-                Ok(Connection::new(link, slot))
+                let steps = request.steps.take();
+                Ok(Connection::new(link, slot, now()).with_steps(steps))
             }
             // Boxed: most requests find a connection and need not carry its size.
             Acquired::Dial(slot) => Box::pin(self.dial(slot, request)).await,
@@ -165,6 +166,7 @@ impl<D: Dial> PooledConnector<D> {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.observe(ConnectEvent::CreateStart);
+        let begun = now();
         let user = slot.user();
         let dialled = {
             let mut dialling = pin!(self.shared.dialer.dial(slot.key(), request));
@@ -186,7 +188,9 @@ impl<D: Dial> PooledConnector<D> {
         slot.dialled();
         request.observe(ConnectEvent::CreateEnd);
         let link = Box::new(Link::new(transport, user));
-        Ok(Connection::new(link, slot))
+        let mut steps = request.steps.take().unwrap_or_default();
+        steps.dialled(begun);
+        Ok(Connection::new(link, slot, now()).with_steps(Some(steps)))
     }
 
     /// Opens connections to the origin of `url` until `n` are open, as far as the limits
@@ -307,9 +311,10 @@ async fn queued(
 
 impl<D: Dial> Connector for PooledConnector<D> {
     fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
-        let (slot, link) = self.shared.pool.at_hand(&Target::from(&*request))?;
+        let now = request.now.unwrap_or_else(now);
+        let (slot, link) = self.shared.pool.at_hand(&Target::from(&*request), now)?;
         request.observe(ConnectEvent::Reused);
-        Some(Connection::new(link, slot))
+        Some(Connection::new(link, slot, now))
     }
 
     fn connect<'a>(

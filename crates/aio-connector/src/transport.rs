@@ -7,6 +7,7 @@ use std::io::Write;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
+use crate::info::{Facts, TlsInfo};
 use crate::tls::TlsTransport;
 
 /// A byte stream that a connection can run over.
@@ -93,6 +95,22 @@ impl Transport {
 
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self.0, Stream::Tls(_))
+    }
+
+    /// Tells what does not change while it lives.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            peer_addr: self.peer_addr(),
+            local_addr: self.local_addr(),
+            tls: self.tls(),
+        }
+    }
+
+    fn tls(&self) -> Option<Arc<TlsInfo>> {
+        match &self.0 {
+            Stream::Tls(stream) => Some(Arc::clone(stream.info())),
+            Stream::Tcp(_) | Stream::Boxed(_) => None,
+        }
     }
 
     /// Returns the peer's address, if it has one.

@@ -116,7 +116,7 @@ fn dialled(mut slot: Slot<u8, Wire>) -> Slot<u8, Wire> {
 
 fn serve(slot: Slot<u8, Wire>, wire: Wire) {
     assert!(slot.pool().stats().open <= 1, "more open than may be");
-    slot.give_back(wire, None);
+    slot.give_back(wire, None, timer::now());
 }
 
 /// A request that is polled once and given up.
@@ -196,7 +196,7 @@ fn cancel(end: impl Fn(Slot<u8, Wire>) + Send + Sync + 'static) {
 
 #[test]
 fn a_connection_that_a_cancelled_waiter_was_handed_goes_on() {
-    cancel(|slot| slot.give_back(Wire, None));
+    cancel(|slot| slot.give_back(Wire, None, timer::now()));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn closing_leaves_nobody_waiting_and_nothing_open() {
             let pool = Arc::clone(&pool);
             thread::spawn(move || pool.close())
         };
-        slot.give_back(Wire, None);
+        slot.give_back(Wire, None, timer::now());
         // Served or sent away, but not left alone.
         waiter.join().expect("no panic");
         closer.join().expect("no panic");
@@ -247,7 +247,7 @@ fn a_gentle_close_sees_the_last_connection_end() {
     loom::model(|| {
         let pool = pool(1);
         let slot = first(&pool, 1);
-        let user = thread::spawn(move || slot.give_back(Wire, None));
+        let user = thread::spawn(move || slot.give_back(Wire, None, timer::now()));
         pool.close_gently();
         block_on(pool.emptied());
         assert_eq!(counts(&pool), (0, 0, 0, 0));

@@ -7,6 +7,7 @@ mod codings;
 mod content;
 mod errors;
 mod expect;
+mod facts;
 mod forms;
 mod hostile;
 mod http_server;

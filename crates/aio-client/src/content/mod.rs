@@ -11,7 +11,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use aio_connector::{Attempt, Connection, Exchange, Phase};
+use aio_connector::{Attempt, Connection, Exchange, Phase, Timings};
+use aio_core::HeaderView;
 use bytes::{Bytes, BytesMut};
 
 use self::held::Held;
@@ -269,6 +270,19 @@ impl Content {
     /// Tells whether all was read and handed out.
     pub fn at_eof(&self) -> bool {
         self.held.is_empty() && self.failed.is_none() && self.source.is_drained()
+    }
+
+    /// Returns the fields that came behind the body; as
+    /// [`ClientResponse::trailers`](crate::ClientResponse::trailers).
+    pub fn trailers(&self) -> Option<&HeaderView> {
+        let trailers = self.source.exchange.trailers()?;
+        self.at_eof().then_some(trailers)
+    }
+
+    /// Tells how long the parts of the request took; as
+    /// [`ClientResponse::timings`](crate::ClientResponse::timings).
+    pub fn timings(&self) -> Timings {
+        self.source.timings()
     }
 
     pub(crate) fn session(&self) -> &ClientSession {

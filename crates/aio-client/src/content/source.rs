@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use aio_connector::{Attempt, Exchange, ExchangeError, Phase};
+use aio_connector::{Attempt, Exchange, ExchangeError, Phase, Timings};
 use aio_core::PayloadError;
 use aio_core::coding::{Decoder, Progress};
 use aio_core::http1::BodyEvent;
@@ -377,6 +377,10 @@ impl Source {
             return None;
         }
         Some(self.prefetched.len() + self.exchange.remaining()?)
+    }
+
+    pub(super) fn timings(&self) -> Timings {
+        self.exchange.timings(self.watch.deadlines.started)
     }
 
     pub(super) fn attempt(&self) -> Attempt {

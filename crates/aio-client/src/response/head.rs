@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aio_connector::{Connection, ConnectionInfo, Exchange};
 use aio_cookies::{Profile, SetCookie};
 use aio_core::http1::Head;
 use aio_core::{ContentType, HeaderView, RequestUrl};
@@ -18,6 +19,8 @@ struct Heads {
     response: Head,
     request: RequestInfo,
     cookie_profile: Profile,
+    informational: Option<Box<[(StatusCode, HeaderView)]>>,
+    connection: ConnectionInfo,
 }
 
 /// The request that a response answers, as it was sent; aiohttp's `RequestInfo`.
@@ -56,11 +59,19 @@ impl fmt::Debug for RequestInfo {
 }
 
 impl ResponseHead {
-    pub(crate) fn new(response: Head, request: RequestInfo, cookie_profile: Profile) -> Self {
+    pub(crate) fn new(
+        response: Head,
+        request: RequestInfo,
+        cookie_profile: Profile,
+        exchange: &mut Exchange,
+    ) -> Self {
+        let connection = exchange.connection().map(Connection::info);
         Self(Arc::new(Heads {
             response,
             request,
             cookie_profile,
+            informational: exchange.take_informational(),
+            connection: connection.unwrap_or_default(),
         }))
     }
 
@@ -119,6 +130,29 @@ impl ResponseHead {
     /// Returns the request that it answers.
     pub fn request_info(&self) -> &RequestInfo {
         &self.0.request
+    }
+
+    /// Returns the interim (1xx) responses before it, such as 103 Early Hints, in the order
+    /// in which they came; 101 is no such one.
+    ///
+    /// Their number and size are bounded: see
+    /// [`Exchange::informational`](aio_connector::Exchange::informational).
+    ///
+    /// ```
+    /// # fn preload(response: &aio_client::ClientResponse) {
+    /// for (status, headers) in response.informational() {
+    ///     println!("{status}: {:?}", headers.get("link"));
+    /// }
+    /// # }
+    /// ```
+    pub fn informational(&self) -> &[(StatusCode, HeaderView)] {
+        self.0.informational.as_deref().unwrap_or_default()
+    }
+
+    /// Returns what is known of the connection that it came on: addresses, TLS, and whether
+    /// it was used before. Stays when the connection is gone.
+    pub fn connection_info(&self) -> &ConnectionInfo {
+        &self.0.connection
     }
 
     /// Returns the cookies that it sets, whether the jar takes them or not, in order.

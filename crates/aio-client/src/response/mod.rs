@@ -7,7 +7,8 @@ mod text;
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, Connection};
+use aio_connector::{Attempt, Connection, Timings};
+use aio_core::HeaderView;
 use aio_core::http1::Head;
 use bytes::Bytes;
 
@@ -57,10 +58,10 @@ impl ClientResponse {
         options: Arc<RequestOptions>,
         request: RequestInfo,
         head: Head,
-        exchange: aio_connector::Exchange,
+        mut exchange: aio_connector::Exchange,
     ) -> Self {
         let profile = context.session.cookie_jar().style().profile;
-        let head = ResponseHead::new(head, request, profile);
+        let head = ResponseHead::new(head, request, profile, &mut exchange);
         Self {
             content: Content::new(context, &head, options, exchange),
             head,
@@ -101,6 +102,39 @@ impl ClientResponse {
     /// Tells whether its connection was given back or closed.
     pub fn is_closed(&self) -> bool {
         self.connection().is_none()
+    }
+
+    /// Returns the fields that came behind the body, once that was read to its end and if
+    /// there were any; names and values as received.
+    ///
+    /// Whatever their names, they change nothing: no cookie is set, no length or connection
+    /// option is taken from them.
+    ///
+    /// ```
+    /// # async fn run(mut response: aio_client::ClientResponse) -> Result<(), aio_client::ClientError> {
+    /// let body = response.read().await?;
+    /// let digest = response.trailers().and_then(|trailers| trailers.get("Digest"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trailers(&self) -> Option<&HeaderView> {
+        self.content.trailers()
+    }
+
+    /// Tells how long the parts of the request took; see [`Timings`].
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), aio_client::ClientError> {
+    /// # let session = aio_client::ClientSession::new();
+    /// let mut response = session.get("http://127.0.0.1:8080/").await?;
+    /// response.read().await?;
+    /// let timings = response.timings();
+    /// println!("{:?} until the head, {:?} in all", timings.wait, timings.total);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn timings(&self) -> Timings {
+        self.content.timings()
     }
 
     /// Reads the whole body and keeps it; again gives the same.

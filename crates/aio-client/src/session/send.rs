@@ -82,12 +82,15 @@ pub(crate) fn send(
             traces,
             sent: None,
         };
+        // What is asked at once need not be asked twice.
+        let mut now = Some(context.deadlines.started);
         context.traces.on(&Event::RequestStart);
         let raise = request.parts.options.raise_for_status.clone();
         let mut budget = RetryBudget::of(&request.parts);
         let mut hops = Hops::new(request, budget.may_retry());
         let mut sent = loop {
             if context.session.trust_env() {
+                now = None;
                 let looked = prepare::look_for_credentials(&mut request.parts, &context);
                 if let Err(error) = Box::pin(looked).await {
                     break Err(error);
@@ -95,7 +98,9 @@ pub(crate) fn send(
             }
             let response = if context.session.middlewares().is_empty() {
                 let (head, exchange) =
-                    match with_retry(request, &context, &mut hops.body, &mut budget).await {
+                    match with_retry(request, &context, now.take(), &mut hops.body, &mut budget)
+                        .await
+                    {
                         Ok(answer) => answer,
                         Err(error) => break Err(error),
                     };
@@ -228,7 +233,7 @@ pub(crate) async fn behind_middlewares(
     mut request: ClientRequest,
     context: &Context,
 ) -> Result<ClientResponse, ClientError> {
-    let answer = once(&mut request, context).await;
+    let answer = once(&mut request, context, None).await;
     let parts = request.parts;
     if let Some(sent) = &context.sent {
         let (retry, error) = (parts.options.retry_connection, answer.as_ref().err());
@@ -247,9 +252,9 @@ fn answered(
     parts: RequestParts,
     context: &Context,
     head: Head,
-    exchange: Exchange,
+    mut exchange: Exchange,
 ) -> ClientResponse {
-    let sent = exchange.sent_head().clone();
+    let sent = exchange.take_sent_head();
     let info = RequestInfo::new(parts.method, parts.url, sent);
     ClientResponse::new(context, parts.options, info, head, exchange)
 }
@@ -258,13 +263,14 @@ fn answered(
 async fn with_retry(
     request: &mut ClientRequest,
     context: &Context,
+    mut now: Option<Instant>,
     // To be `Send`; a body is not `Sync`.
     kept: &mut Kept,
     budget: &mut RetryBudget,
 ) -> Result<(Head, Exchange), ClientError> {
     let mut left = false;
     loop {
-        let mut error = match once(request, context).await {
+        let mut error = match once(request, context, now.take()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -287,6 +293,7 @@ async fn with_retry(
 async fn once(
     request: &mut ClientRequest,
     context: &Context,
+    now: Option<Instant>,
 ) -> Result<(Head, Exchange), ClientError> {
     let ClientRequest {
         parts: request,
@@ -297,7 +304,7 @@ async fn once(
     } = context;
     let mut plan = plan(request, body, *deadlines)?;
     let cookie = cookies::header(session, request)?;
-    let mut connection = connect(request, context).await?;
+    let mut connection = connect(request, context, now).await?;
     // Not before: a request that waits for a connection is to hold no file.
     if body.needs_opening() {
         match Box::pin(open(request, body, *deadlines)).await {
@@ -310,7 +317,7 @@ async fn once(
         // Opening may take longer than the server keeps a connection that nobody uses.
         if !connection.is_quiet() {
             connection.close();
-            connection = Box::pin(connect(request, context)).await?;
+            connection = Box::pin(connect(request, context, None)).await?;
         }
     }
     // One that came back unsent is compressed already, and tells its progress.
@@ -350,7 +357,7 @@ async fn once(
             .traces
             .on(&Event::RequestHeadersSent { request: &info });
     }
-    let head = receive_head(&mut exchange, request, *deadlines).await?;
+    let head = receive_head(&mut exchange, request, context).await?;
     if plan.expect {
         *body = exchange.take_unsent_body().unwrap_or_default();
     }
@@ -390,7 +397,11 @@ async fn open(
 }
 
 /// Gets a connection within `connect` and `total`.
-async fn connect(request: &RequestParts, context: &Context) -> Result<Connection, ClientError> {
+async fn connect(
+    request: &RequestParts,
+    context: &Context,
+    now: Option<Instant>,
+) -> Result<Connection, ClientError> {
     let Context {
         session, deadlines, ..
     } = context;
@@ -398,6 +409,7 @@ async fn connect(request: &RequestParts, context: &Context) -> Result<Connection
     let mut traces = context.traces.clone();
     let (url, options) = (&request.url, &request.options);
     let mut request = ConnectRequest::begun(url, &options.timeout, deadlines.started);
+    request.now = now;
     request.tls = options.tls.as_ref();
     request.server_name = options.server_hostname.as_deref();
     if !traces.is_empty() {
@@ -409,7 +421,7 @@ async fn connect(request: &RequestParts, context: &Context) -> Result<Connection
     let timer = SharedTimer::default();
     request.timer = Some(&timer);
     let connect = options.timeout.connect;
-    let connect = connect.and_then(|limit| deadline(now(), Some(limit)));
+    let connect = connect.and_then(|limit| deadline(aio_connector::now(), Some(limit)));
     let (too_late_at, late) = deadlines.first([(connect, Late::Phase)]);
     let connecting = connector.connect(&mut request);
     let Some(connected) = timer.within(too_late_at, connecting).await else {
@@ -424,13 +436,26 @@ async fn connect(request: &RequestParts, context: &Context) -> Result<Connection
 async fn receive_head(
     exchange: &mut Exchange,
     request: &RequestParts,
-    deadlines: Deadlines,
+    context: &Context,
 ) -> Result<Head, ClientError> {
-    let mut watch = Watch::new(deadlines);
+    let Context {
+        deadlines, traces, ..
+    } = context;
+    let mut watch = Watch::new(*deadlines);
     let mut waits_until = None;
+    let mut told = 0;
     poll_fn(|cx| {
         let failure = loop {
-            match exchange.poll_head(cx) {
+            let polled = exchange.poll_head(cx);
+            if !traces.is_empty() {
+                let informational = exchange.informational();
+                for (status, headers) in informational.get(told..).unwrap_or_default() {
+                    let status = *status;
+                    traces.on(&Event::Informational { status, headers });
+                }
+                told = informational.len();
+            }
+            match polled {
                 Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
                 Poll::Ready(Err(error)) => break Err(error),
                 Poll::Pending => {}

@@ -152,8 +152,7 @@ where
 
     /// Gives a connection that can be used again back together with its slot; its server
     /// keeps it for as long as `hint`, if that said so.
-    pub(crate) fn give_back(mut self, connection: C, hint: Option<Duration>) {
-        let now = now();
+    pub(crate) fn give_back(mut self, connection: C, hint: Option<Duration>, now: Instant) {
         let served = Served {
             created: connection.created(),
             requests: connection.requests(),
@@ -171,13 +170,13 @@ where
     }
 
     /// Gives a connection back that nobody has used, as it came.
-    pub(crate) fn give_back_unused(mut self, connection: C) {
+    pub(crate) fn give_back_unused(mut self, connection: C, now: Instant) {
         let SlotPhase::Serving(Some(keep)) = self.phase else {
-            return self.give_back(connection, None);
+            return self.give_back(connection, None, now);
         };
         self.phase = SlotPhase::Returned;
         self.pool.with_slots(|slots, effects| {
-            slots.give_back_unused(self.origin, connection, keep, now(), effects);
+            slots.give_back_unused(self.origin, connection, keep, now, effects);
         });
     }
 
@@ -231,10 +230,14 @@ where
     }
 
     /// Gets an idle connection that is open and silent, if nobody need wait for it.
-    pub(crate) fn at_hand(self: &Arc<Self>, wanted: &impl Wanted<K>) -> Option<(Slot<K, C>, C)> {
+    pub(crate) fn at_hand(
+        self: &Arc<Self>,
+        wanted: &impl Wanted<K>,
+        now: Instant,
+    ) -> Option<(Slot<K, C>, C)> {
         loop {
             let (key, origin, mut connection, keep) =
-                self.with_slots(|slots, effects| slots.take_idle(wanted, now(), effects))?;
+                self.with_slots(|slots, effects| slots.take_idle(wanted, now, effects))?;
             let slot = Slot::new(self, key, origin, SlotPhase::Serving(Some(keep)));
             if connection.is_quiet() {
                 return Some((slot, connection));
@@ -450,7 +453,7 @@ where
                 let slot = Slot::new(pool, key, origin, SlotPhase::Serving(Some(keep)));
                 if connection.is_quiet() {
                     Acquired::Reuse(slot, connection)
-                } else if let Some((other, alive)) = pool.at_hand(wanted) {
+                } else if let Some((other, alive)) = pool.at_hand(wanted, now()) {
                     slot.give_up(connection, Eviction::Stale);
                     Acquired::Reuse(other, alive)
                 } else {

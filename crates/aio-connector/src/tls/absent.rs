@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{ConnectErrorKind, Refusal};
+use crate::info::TlsInfo;
 use crate::transport::Transport;
 
 /// How TLS is spoken; without the feature `tls` there is no way to make one.
@@ -46,6 +47,10 @@ impl TlsTransport {
     }
 
     pub(crate) fn rest(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn info(&self) -> &Arc<TlsInfo> {
         match *self {}
     }
 

@@ -13,6 +13,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OnceCell;
 
 use super::errors::{self, TlsConfigError};
+use super::facts::LastChain;
 use crate::error::Refusal;
 
 /// How TLS is spoken; what aiohttp takes as `ssl`.
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) roots: Option<Arc<RootCertStore>>,
     /// Made when it is first needed: reading the system's roots takes a while.
     pub(super) client: OnceCell<Arc<ClientConfig>>,
+    pub(super) last_chain: LastChain,
 }
 
 impl TlsConfig {
@@ -63,14 +65,18 @@ impl TlsConfig {
     fn trusting(roots: Option<Arc<RootCertStore>>) -> Self {
         let client = OnceCell::new();
         Self {
-            shared: Arc::new(Shared { roots, client }),
+            shared: Arc::new(Shared {
+                roots,
+                client,
+                last_chain: LastChain::default(),
+            }),
         }
     }
 
     /// Gives what rustls needs; whoever comes while it is made waits, so that the system's
     /// roots are read once.
     pub(super) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
-        let Shared { roots, client } = &*self.shared;
+        let Shared { roots, client, .. } = &*self.shared;
         let make = async || match roots {
             Some(roots) => client_config(Some(roots)).map_err(errors::of_tls),
             // Files are read, which no timeout of ours could interrupt.

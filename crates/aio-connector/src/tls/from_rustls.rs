@@ -6,6 +6,7 @@ use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
 use super::config::{HTTP11, Shared, TlsConfig};
+use super::facts::LastChain;
 
 impl TlsConfig {
     /// Takes over settings of rustls.
@@ -24,6 +25,7 @@ impl TlsConfig {
         let shared = Shared {
             roots: None,
             client: OnceCell::new_with(Some(Arc::new(config))),
+            last_chain: LastChain::default(),
         };
         Self {
             shared: Arc::new(shared),

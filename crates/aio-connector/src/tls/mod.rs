@@ -2,11 +2,13 @@
 
 mod config;
 mod errors;
+mod facts;
 #[cfg(feature = "rustls")]
 mod from_rustls;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
@@ -17,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 pub use self::config::{TlsConfig, TlsConfigBuilder};
 pub use self::errors::TlsConfigError;
 use crate::error::Refusal;
+use crate::info::TlsInfo;
 use crate::transport::Transport;
 
 impl TlsConfig {
@@ -30,12 +33,18 @@ impl TlsConfig {
     pub(crate) async fn prepare(&self, server: &str) -> Result<Handshake, Refusal> {
         let server = ServerName::try_from(server.to_owned()).map_err(errors::before_tls)?;
         let connector = TlsConnector::from(self.client().await?);
-        Ok(Handshake { connector, server })
+        let config = self.clone();
+        Ok(Handshake {
+            config,
+            connector,
+            server,
+        })
     }
 }
 
 /// A handshake to be made, with each address of a server if need be.
 pub(crate) struct Handshake {
+    config: TlsConfig,
     connector: TlsConnector,
     server: ServerName<'static>,
 }
@@ -45,7 +54,8 @@ impl Handshake {
     pub(crate) async fn agree(&self, stream: Transport) -> Result<Transport, Refusal> {
         let connecting = self.connector.connect(self.server.clone(), stream);
         let stream = connecting.await.map_err(errors::refusal)?;
-        Ok(Transport::from(TlsTransport { stream }))
+        let info = Arc::new(self.config.info(stream.get_ref().1, &self.server));
+        Ok(Transport::from(TlsTransport { stream, info }))
     }
 }
 
@@ -58,6 +68,7 @@ const READS: usize = 32;
 /// Dropped, it tells the peer so, if that goes without waiting.
 pub(crate) struct TlsTransport {
     stream: TlsStream<Transport>,
+    info: Arc<TlsInfo>,
 }
 
 impl TlsTransport {
@@ -84,6 +95,11 @@ impl TlsTransport {
         // Behind long records the buffer for what is received is cut down only when it is
         // to be read into.
         _ = self.stream.get_mut().1.read_tls(&mut Nothing);
+    }
+
+    /// Returns what was agreed on.
+    pub(crate) fn info(&self) -> &Arc<TlsInfo> {
+        &self.info
     }
 
     /// Returns the byte stream below.

@@ -11,7 +11,6 @@ use crate::http1::{Framing, Limits};
 #[derive(Debug)]
 pub struct BodyDecoder {
     kind: Kind,
-    trailers: Option<Box<HeaderView>>,
 }
 
 #[derive(Debug)]
@@ -19,7 +18,7 @@ enum Kind {
     Length { left: u64, whole: u64 },
     Chunked(ChunkedDecoder),
     UntilEof,
-    Ended,
+    Ended(Option<Box<HeaderView>>),
 }
 
 /// What a body has next.
@@ -40,7 +39,7 @@ impl BodyDecoder {
     pub fn new(framing: Framing, limits: &Limits, fields: usize) -> Self {
         Self {
             kind: match framing {
-                Framing::None => Kind::Ended,
+                Framing::None => Kind::Ended(None),
                 Framing::Length(length) => Kind::Length {
                     left: length,
                     whole: length,
@@ -48,7 +47,6 @@ impl BodyDecoder {
                 Framing::Chunked => Kind::Chunked(ChunkedDecoder::new(*limits, fields)),
                 Framing::UntilEof => Kind::UntilEof,
             },
-            trailers: None,
         }
     }
 
@@ -58,9 +56,9 @@ impl BodyDecoder {
     /// If chunk sizes, chunk ends or trailers are malformed or break a limit.
     pub fn decode(&mut self, received: &mut BytesMut) -> Result<BodyEvent, PayloadError> {
         let take = match &mut self.kind {
-            Kind::Ended => return Ok(BodyEvent::End),
+            Kind::Ended(_) => return Ok(BodyEvent::End),
             Kind::Length { left: 0, .. } => {
-                self.kind = Kind::Ended;
+                self.kind = Kind::Ended(None);
                 return Ok(BodyEvent::End);
             }
             Kind::Length { left, .. } => {
@@ -79,8 +77,7 @@ impl BodyDecoder {
                 Chunk::End => return Ok(BodyEvent::ChunkEnd),
                 Chunk::More => 0,
                 Chunk::Last => {
-                    self.trailers = chunks.take_trailers();
-                    self.kind = Kind::Ended;
+                    self.kind = Kind::Ended(chunks.take_trailers());
                     return Ok(BodyEvent::End);
                 }
             },
@@ -98,8 +95,8 @@ impl BodyDecoder {
     /// If a length or a last chunk was promised.
     pub fn end_of_input(&mut self) -> Result<(), PayloadError> {
         match self.kind {
-            Kind::Ended | Kind::UntilEof | Kind::Length { left: 0, .. } => {
-                self.kind = Kind::Ended;
+            Kind::Ended(_) | Kind::UntilEof | Kind::Length { left: 0, .. } => {
+                self.kind = Kind::Ended(None);
                 Ok(())
             }
             Kind::Length { left, whole } => Err(PayloadError::ShortLength {
@@ -112,18 +109,24 @@ impl BodyDecoder {
 
     /// Tells whether the body has ended.
     pub fn has_ended(&self) -> bool {
-        matches!(self.kind, Kind::Ended | Kind::Length { left: 0, .. })
+        matches!(self.kind, Kind::Ended(_) | Kind::Length { left: 0, .. })
     }
 
     /// Returns the fields that came behind the last chunk, once the body has ended and if
     /// there were any. Whatever their names, they change nothing (RFC 9110 §6.5.1).
     pub fn trailers(&self) -> Option<&HeaderView> {
-        self.trailers.as_deref()
+        match &self.kind {
+            Kind::Ended(trailers) => trailers.as_deref(),
+            _ => None,
+        }
     }
 
     /// Takes the trailers out.
     pub fn take_trailers(&mut self) -> Option<Box<HeaderView>> {
-        self.trailers.take()
+        match &mut self.kind {
+            Kind::Ended(trailers) => trailers.take(),
+            _ => None,
+        }
     }
 
     /// Says that `count` bytes of a body of known length were read past the decoder.
@@ -139,7 +142,7 @@ impl BodyDecoder {
     pub fn remaining(&self) -> Option<u64> {
         match &self.kind {
             Kind::Length { left, .. } => Some(*left),
-            Kind::Ended => Some(0),
+            Kind::Ended(_) => Some(0),
             Kind::Chunked(_) | Kind::UntilEof => None,
         }
     }
@@ -150,7 +153,7 @@ impl BodyDecoder {
         match &self.kind {
             Kind::Length { left, .. } => *left,
             Kind::Chunked(chunks) => chunks.left(),
-            Kind::Ended => 0,
+            Kind::Ended(_) => 0,
             Kind::UntilEof => u64::MAX,
         }
     }
