@@ -71,6 +71,7 @@ impl Connection {
     }
 
     /// Returns what is known of it, to be kept when it is gone.
+    #[inline]
     pub fn info(&self) -> ConnectionInfo {
         ConnectionInfo {
             facts: Arc::clone(self.link.facts()),

@@ -104,8 +104,8 @@ struct State {
     refused: bool,
     /// Pieces of data received since the request began.
     receipts: u64,
-    /// What time it is, if nothing has come or gone since it was asked.
-    as_of: Option<Instant>,
+    /// Nothing has come or gone since the head came.
+    at_head: bool,
 }
 
 /// The interim (1xx) responses that are kept.
@@ -151,7 +151,7 @@ impl Link {
                 message: None,
                 refused: false,
                 receipts: 0,
-                as_of: None,
+                at_head: false,
             },
             force_close: false,
             used: false,
@@ -166,8 +166,8 @@ impl Link {
     /// Returns when the exchange came to its end, which is now, or, with its response not
     /// whole, is left.
     pub(crate) fn end(&self, whole: bool) -> Instant {
-        match self.exchange.as_of {
-            Some(as_of) if whole => as_of,
+        match self.marks.head {
+            Some(head) if whole && self.exchange.at_head => head,
             _ => now(),
         }
     }
@@ -278,6 +278,12 @@ impl Link {
         self.is_received() && (self.is_sent() || self.exchange.refused)
     }
 
+    /// Tells whether what follows the response is no HTTP any more.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        let message = self.exchange.message;
+        message.is_some_and(|message| message.upgraded)
+    }
+
     pub(crate) fn receipts(&self) -> u64 {
         self.exchange.receipts
     }
@@ -329,8 +335,8 @@ impl Link {
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
                 state.refused = state.upload.refuse_held() || head.status.as_u16() >= 400;
-                state.as_of = Some(now());
-                self.marks.head = state.as_of;
+                state.at_head = true;
+                self.marks.head = Some(now());
                 return Poll::Ready(Ok(head));
             }
         }
@@ -418,7 +424,7 @@ impl Link {
             self.exchange.body.end_of_input()?;
         }
         self.exchange.receipts += 1;
-        self.exchange.as_of = None;
+        self.exchange.at_head = false;
         self.exchange.body.advance(read);
         Poll::Ready(Ok(read))
     }
@@ -494,7 +500,7 @@ impl Link {
         let Poll::Ready(done) = state.upload.poll(cx, &mut self.stream) else {
             return Ok(());
         };
-        state.as_of = None;
+        state.at_head = false;
         match done {
             Ok(()) => {
                 self.marks.sent = Some(now());
@@ -533,7 +539,7 @@ impl Link {
         let mut limited = (&mut self.received).limit(READ);
         let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
         self.exchange.receipts += 1;
-        self.exchange.as_of = None;
+        self.exchange.at_head = false;
         if read == room {
             self.bulk |= self.room == IDLE_BUFFER && self.exchange.body.remaining().is_none();
             self.room = (4 * self.room).min(IDLE_BUFFER);

@@ -15,6 +15,7 @@ use crate::drive::Link;
 use crate::error::PartialHead;
 use crate::timer::Timer;
 use crate::timings::{Marks, Steps, Timings};
+use crate::transport::Transport;
 use crate::upload::UploadFraming;
 
 /// A request on its connection, from the first byte sent to the last one received.
@@ -153,6 +154,7 @@ impl Exchange {
     }
 
     /// Takes the head out.
+    #[inline]
     pub fn take_sent_head(&mut self) -> Bytes {
         let connection = self.connection.as_mut();
         connection.map_or_else(Bytes::new, |connection| {
@@ -246,6 +248,7 @@ impl Exchange {
     }
 
     /// Takes the interim responses out, if there were any.
+    #[inline]
     pub fn take_informational(&mut self) -> Option<Box<[(StatusCode, HeaderView)]>> {
         let link = self.connection.as_mut()?.link_mut();
         link.take_informational()
@@ -343,6 +346,16 @@ impl Exchange {
         Poll::Ready(read)
     }
 
+    /// Takes the byte stream out behind a response that hands it over (101 to an upgrade, or
+    /// 2xx to CONNECT), with what was received behind the head; nothing behind any other.
+    ///
+    /// Such a response keeps its connection, though it has no body, until it is released.
+    pub fn detach(&mut self) -> Option<(Transport, Bytes)> {
+        self.link().filter(|link| link.is_upgraded())?;
+        let (connection, _) = self.leave(true)?;
+        Some(connection.detach())
+    }
+
     /// Gives the connection back if the rest of the body has arrived, else closes it.
     pub fn release(&mut self) {
         if let Some((connection, now)) = self.leave(false) {
@@ -383,8 +396,10 @@ impl Exchange {
         self.connection.as_ref().map(Connection::link)
     }
 
+    /// Tells whether the connection is needed no more.
     fn has_ended(&self) -> bool {
-        self.link().is_none_or(Link::has_ended)
+        self.link()
+            .is_none_or(|link| link.has_ended() && !link.is_upgraded())
     }
 
     /// Is pending, unless the connector was closed just before the waker was left.

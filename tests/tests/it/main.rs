@@ -20,6 +20,7 @@ mod pressure;
 mod promises;
 mod reading;
 mod redirects;
+mod release;
 mod responses;
 mod retries;
 mod scripted_server;

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use aio_connector::{Attempt, Connection, Exchange, Phase, Timings};
+use aio_connector::{Attempt, Connection, Exchange, Phase, Timings, Transport};
 use aio_core::HeaderView;
 use bytes::{Bytes, BytesMut};
 
@@ -312,6 +312,10 @@ impl Content {
             attempt: self.attempt(),
         }
         .into()
+    }
+
+    pub(crate) fn detach(&mut self) -> Option<(Transport, Bytes)> {
+        self.source.exchange.detach()
     }
 
     pub(crate) fn release(&mut self) {

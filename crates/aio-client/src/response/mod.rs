@@ -7,7 +7,7 @@ mod text;
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, Connection, Timings};
+use aio_connector::{Attempt, Connection, Timings, Transport};
 use aio_core::HeaderView;
 use aio_core::http1::Head;
 use bytes::Bytes;
@@ -195,6 +195,29 @@ impl ClientResponse {
     /// needs; what was read of it before is not in it.
     pub fn into_stream(self) -> Content {
         self.content
+    }
+
+    /// Takes the byte stream out behind a response that hands it over (101 to an upgrade, or
+    /// 2xx to CONNECT), with what was received behind the head; gives nothing behind any
+    /// other.
+    ///
+    /// Such a response keeps its connection, though it has no body: aiohttp's
+    /// `resp.connection.transport`.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tokio::io::AsyncWriteExt;
+    /// # let session = aio_client::ClientSession::new();
+    /// let request = session.get("http://127.0.0.1:8080/");
+    /// let request = request.header("Connection", "upgrade").header("Upgrade", "echo");
+    /// if let Some((mut transport, received)) = request.await?.detach() {
+    ///     transport.write_all(b"hello").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn detach(mut self) -> Option<(Transport, Bytes)> {
+        self.content.detach()
     }
 
     /// Gives the connection back if the rest of the body has arrived, else closes it. A

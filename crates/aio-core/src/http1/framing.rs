@@ -28,6 +28,9 @@ pub struct Message {
     pub keep_alive: bool,
     /// The `timeout` of a `Keep-Alive` field in seconds; 0 counts as absent.
     pub keep_alive_timeout: Option<u32>,
+    /// What follows the head is no HTTP any more: the response accepts an upgrade (101) or
+    /// makes the connection a tunnel (2xx to CONNECT).
+    pub upgraded: bool,
 }
 
 /// What a response needs to know of the request it answers.
@@ -120,7 +123,8 @@ impl Head {
         close |= announced && has_no_body(self.status) && self.status != StatusCode::NOT_MODIFIED;
         close |= coding.is_some() && self.status == StatusCode::NOT_MODIFIED;
         // What follows such a response is no HTTP any more.
-        close |= tunnel || (upgrade && self.status == StatusCode::SWITCHING_PROTOCOLS);
+        let upgraded = tunnel || (upgrade && self.status == StatusCode::SWITCHING_PROTOCOLS);
+        close |= upgraded;
         let wanted = if self.version == Version::HTTP_11 {
             !close
         } else {
@@ -130,6 +134,7 @@ impl Head {
             framing,
             keep_alive: delimited && trusted && wanted,
             keep_alive_timeout: timeout,
+            upgraded,
         })
     }
 }
