@@ -185,6 +185,7 @@ impl Link {
         interim.map_or(&[], |interim| &interim.heads)
     }
 
+    #[inline]
     pub(crate) fn take_informational(&mut self) -> Option<Box<[Informational]>> {
         let interim = self.exchange.informational.take()?;
         Some(interim.heads.into_boxed_slice())
