@@ -163,6 +163,8 @@ impl Connection {
             if link.is_quiet()
                 && let Some(slot) = link.slot.take()
             {
+                // Who takes it next did not wait for them.
+                link.steps = None;
                 slot.give_back_unused(self.link, now);
             }
         } else if link.is_reusable()

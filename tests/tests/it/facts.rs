@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientResponse, ClientSession, ClientTimeout, Event, RequestTrace, Resolver,
-    TcpConnector, Timings, TlsVersion, TraceConfig, TraceStart,
+    BoxFuture, ClientResponse, ClientSession, ClientTimeout, Event, RequestTrace, RequestUrl,
+    Resolver, TcpConnector, Timings, TlsVersion, TraceConfig, TraceStart,
 };
 use aio_tests::tls::Authority;
 use rustls::version::{TLS12, TLS13};
@@ -502,4 +502,16 @@ async fn a_plain_answer_needs_no_more_than_a_head() {
     let (response, _peer) = get(&ClientSession::new(), ok("")).await;
     assert!(response.trailers().is_none() && response.informational().is_empty());
     assert!(response.timings().receive.is_some());
+}
+
+#[tokio::test]
+async fn a_connection_that_was_warm_took_no_time() {
+    let connector = TcpConnector::new();
+    let builder = ClientSession::builder().connector(connector.clone());
+    let (listener, session) = (Listener::new().await, builder.build().expect("valid"));
+    let url = RequestUrl::parse(&listener.url("/")).expect("a URL");
+    assert_eq!(connector.warm_up(&url, 1).await.expect("it listens"), 1);
+    let (response, _peer) = listener.answer(session.get(listener.url("/")), OK).await;
+    assert!(!response.connection_info().is_reused());
+    assert_eq!(response.timings().connect, None);
 }
