@@ -1,7 +1,7 @@
 //! The coding zstd (RFC 8878), decoded by libzstd.
 //!
-//! Decoders in Rust were looked at: ruzstd holds back a whole window before it gives any
-//! output, so that what a server flushes comes minutes late.
+//! ruzstd, which is all Rust, holds back a whole window before it gives any output: what a
+//! server flushes would not come until megabytes behind it had.
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, get_error_name};
 
