@@ -66,9 +66,9 @@ pub use aio_core::form::FormError;
 pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
-    AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentType,
-    HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl, MultiDict,
-    MultipartWriter, ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme,
+    AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentDisposition,
+    ContentType, HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl,
+    MultiDict, MultipartWriter, ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme,
     UploadProgress, UrlError, UrlErrorKind,
 };
 

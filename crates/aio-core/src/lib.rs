@@ -9,6 +9,7 @@
 mod auth;
 mod body;
 pub mod coding;
+mod disposition;
 mod error;
 mod headers;
 pub mod http1;
@@ -20,6 +21,7 @@ mod url;
 
 pub use self::auth::{AuthEncoding, BasicAuth, BasicAuthError};
 pub use self::body::{Body, BodyKind, BodyStream, BoxError, MultipartWriter, UploadProgress, form};
+pub use self::disposition::ContentDisposition;
 pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
 pub use self::headers::{HeaderError, HeaderRef, HeaderView, Headers, check_field};
 pub use self::media::ContentType;

@@ -1,6 +1,8 @@
 //! What a call came to: the head of a response, or an error.
 
-use aio_client::{ClientError, ClientResponse, ReadError, ResponseErrorKind, ResponseHead};
+use aio_client::{
+    ClientError, ClientResponse, ContentDisposition, ReadError, ResponseErrorKind, ResponseHead,
+};
 use http::Version;
 use serde_json::{Map, Value, json};
 
@@ -26,13 +28,11 @@ pub(super) fn head_out(response: &ClientResponse) -> Map<String, Value> {
     show("headers", headers_out(head));
     show("content_type", json!(content_type.essence()));
     show("charset", json!(content_type.charset()));
-    for (header, part) in [
-        ("link", "links"),
-        ("content-disposition", "content_disposition"),
-    ] {
-        if head.headers().contains(header) {
-            show(part, json!({"unsupported": header}));
-        }
+    if head.headers().contains("link") {
+        show("links", json!({"unsupported": "link"}));
+    }
+    if let Some(disposition) = head.content_disposition() {
+        show("content_disposition", disposition_out(&disposition));
     }
     if head.headers().contains("set-cookie") {
         show("cookies", cookies_out(head));
@@ -81,6 +81,15 @@ fn cookies_out(head: &ResponseHead) -> Value {
         (name, str_out(cookie.value()))
     });
     Value::Object(shown.collect())
+}
+
+fn disposition_out(disposition: &ContentDisposition) -> Value {
+    let parameter = |(name, value): (&str, &String)| (name.to_owned(), json!(value));
+    json!({
+        "type": disposition.kind(),
+        "filename": disposition.filename(),
+        "parameters": disposition.parameters().iter().map(parameter).collect::<Map<_, _>>(),
+    })
 }
 
 fn headers_out(head: &ResponseHead) -> Value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aio_connector::{Connection, ConnectionInfo, Exchange};
 use aio_cookies::{Profile, SetCookie};
 use aio_core::http1::Head;
-use aio_core::{ContentType, HeaderView, RequestUrl};
+use aio_core::{ContentDisposition, ContentType, HeaderView, RequestUrl};
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
@@ -175,6 +175,13 @@ impl ResponseHead {
     /// Returns the charset that the content type names, as written.
     pub fn charset(&self) -> Option<String> {
         self.content_type().charset().map(str::to_owned)
+    }
+
+    /// Returns how the body is to be shown or saved, and under which name, if the first
+    /// `Content-Disposition` says so.
+    pub fn content_disposition(&self) -> Option<ContentDisposition> {
+        let field = self.headers().get("content-disposition")?;
+        Some(ContentDisposition::parse(field.as_bytes()))
     }
 
     /// Returns what `Content-Length` says, decoding left aside.
