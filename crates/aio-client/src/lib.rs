@@ -67,7 +67,7 @@ pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
     AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentDisposition,
-    ContentType, HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl,
+    ContentType, HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl, Link,
     MultiDict, MultipartWriter, ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme,
     UploadProgress, UrlError, UrlErrorKind,
 };

@@ -13,6 +13,7 @@ mod disposition;
 mod error;
 mod headers;
 pub mod http1;
+mod links;
 mod media;
 mod multidict;
 pub mod text;
@@ -24,6 +25,7 @@ pub use self::body::{Body, BodyKind, BodyStream, BoxError, MultipartWriter, Uplo
 pub use self::disposition::ContentDisposition;
 pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
 pub use self::headers::{HeaderError, HeaderRef, HeaderView, Headers, check_field};
+pub use self::links::Link;
 pub use self::media::ContentType;
 pub use self::multidict::MultiDict;
 pub use self::timeout::{ClientTimeout, deadline};

@@ -1,7 +1,8 @@
 //! What a call came to: the head of a response, or an error.
 
 use aio_client::{
-    ClientError, ClientResponse, ContentDisposition, ReadError, ResponseErrorKind, ResponseHead,
+    ClientError, ClientResponse, ContentDisposition, Link, ReadError, RequestUrl,
+    ResponseErrorKind, ResponseHead,
 };
 use http::Version;
 use serde_json::{Map, Value, json};
@@ -29,7 +30,7 @@ pub(super) fn head_out(response: &ClientResponse) -> Map<String, Value> {
     show("content_type", json!(content_type.essence()));
     show("charset", json!(content_type.charset()));
     if head.headers().contains("link") {
-        show("links", json!({"unsupported": "link"}));
+        show("links", links_out(head));
     }
     if let Some(disposition) = head.content_disposition() {
         show("content_disposition", disposition_out(&disposition));
@@ -81,6 +82,23 @@ fn cookies_out(head: &ResponseHead) -> Value {
         (name, str_out(cookie.value()))
     });
     Value::Object(shown.collect())
+}
+
+fn links_out(head: &ResponseHead) -> Value {
+    let link = |(rel, link): (&str, &Link)| {
+        let url = link
+            .url()
+            .map_or(link.target().into(), RequestUrl::real_url);
+        let mut params: Vec<_> = link
+            .params()
+            .iter()
+            .map(|(name, value)| (name, value.as_str()))
+            .collect();
+        params.push(("url", &url));
+        params.sort_unstable();
+        json!([rel, params])
+    };
+    head.links().iter().map(link).collect()
 }
 
 fn disposition_out(disposition: &ContentDisposition) -> Value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aio_connector::{Connection, ConnectionInfo, Exchange};
 use aio_cookies::{Profile, SetCookie};
 use aio_core::http1::Head;
-use aio_core::{ContentDisposition, ContentType, HeaderView, RequestUrl};
+use aio_core::{ContentDisposition, ContentType, HeaderView, Link, MultiDict, RequestUrl};
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
@@ -182,6 +182,23 @@ impl ResponseHead {
     pub fn content_disposition(&self) -> Option<ContentDisposition> {
         let field = self.headers().get("content-disposition")?;
         Some(ContentDisposition::parse(field.as_bytes()))
+    }
+
+    /// Returns the links of all `Link` headers, in order, by their `rel`; without one, by
+    /// their target as written.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// let mut page = session.get("http://127.0.0.1:8080/list").await?;
+    /// while let Some(next) = page.links().get("next").and_then(|link| link.url()) {
+    ///     page = session.get(next).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn links(&self) -> MultiDict<Link> {
+        let fields = self.headers().get_all("link");
+        Link::parse_all(fields.map(|field| field.as_bytes()), self.url())
     }
 
     /// Returns what `Content-Length` says, decoding left aside.
