@@ -9,7 +9,8 @@ use aio_core::coding::Coding;
 use aio_core::form::FormError;
 use aio_core::text::DecodeError;
 use aio_core::{
-    BasicAuthError, HeaderError, HttpError, ParamError, PayloadError, UrlError, UrlErrorKind,
+    BasicAuthError, EventTooLong, HeaderError, HttpError, ParamError, PayloadError, UrlError,
+    UrlErrorKind,
 };
 use bytes::Bytes;
 
@@ -209,6 +210,9 @@ pub enum ReadError {
         /// How many bytes were asked for.
         expected: usize,
     },
+    /// An event of the server takes more bytes than it may.
+    #[error(transparent)]
+    EventTooLong(EventTooLong),
     /// No separator came within the limit.
     #[error("got more than {limit} bytes when reading")]
     LineTooLong {
@@ -335,7 +339,7 @@ impl ClientError {
                 ReadError::UnknownCharset(_) => "LookupError",
                 ReadError::Json(_) => "JSONDecodeError",
                 ReadError::Incomplete { .. } => "IncompleteReadError",
-                ReadError::LineTooLong { .. } => "LineTooLong",
+                ReadError::EventTooLong(_) | ReadError::LineTooLong { .. } => "LineTooLong",
                 ReadError::Write(_) => "OSError",
             },
         }

@@ -67,9 +67,9 @@ pub use aio_core::http1::Limits;
 pub use aio_core::text::OnError;
 pub use aio_core::{
     AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentDisposition,
-    ContentType, HeaderError, HeaderRef, HeaderView, Headers, HttpError, IntoParams, IntoUrl, Link,
-    MultiDict, MultipartWriter, ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme,
-    UploadProgress, UrlError, UrlErrorKind,
+    ContentType, EventParser, EventTooLong, HeaderError, HeaderRef, HeaderView, Headers, HttpError,
+    IntoParams, IntoUrl, Link, MultiDict, MultipartWriter, ParamError, ParamValue, Params,
+    PayloadError, RequestUrl, Scheme, ServerSentEvent, UploadProgress, UrlError, UrlErrorKind,
 };
 
 #[cfg(feature = "charset")]
@@ -88,7 +88,9 @@ pub use self::options::{JudgeResponse, RaiseForStatus};
 pub use self::reader::ReaderBody;
 pub use self::redirect::{RedirectAction, RedirectHop, RedirectPolicy};
 pub use self::request::{ClientRequest, IntoRequest, RequestBuilder};
-pub use self::response::{ClientResponse, JsonOptions, RequestInfo, ResponseHead, TextOptions};
+pub use self::response::{
+    ClientResponse, EventOptions, EventStream, JsonOptions, RequestInfo, ResponseHead, TextOptions,
+};
 pub use self::retry::ConnectionRetry;
 pub use self::session::{ClientSession, ClientSessionBuilder, request};
 pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};

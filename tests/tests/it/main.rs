@@ -6,6 +6,7 @@ mod closing;
 mod codings;
 mod content;
 mod errors;
+mod events;
 mod expect;
 mod facts;
 mod forms;

@@ -1,7 +1,8 @@
 //! What the types promise, whatever they hold.
 
 use aio_client::{
-    ClientError, ClientResponse, ClientSession, Content, RequestBuilder, TcpConnector, UsageError,
+    ClientError, ClientResponse, ClientSession, Content, EventStream, RequestBuilder, TcpConnector,
+    UsageError,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -18,6 +19,7 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_shared::<TcpConnector>();
     is_owned::<ClientResponse>();
     is_owned::<Content>();
+    is_owned::<EventStream>();
     is_owned::<RequestBuilder>();
     is_error::<ClientError>();
     is_error::<UsageError>();
@@ -42,6 +44,7 @@ fn a_request_in_flight_is_small() {
 #[test]
 fn every_future_can_go_to_another_thread() {
     let check = async |mut response: ClientResponse, session: ClientSession| {
+        is_send(&response.events().expect("events").next());
         is_send(&response.read());
         is_send(&response.text());
         is_send(&response.json::<String>());

@@ -380,7 +380,10 @@ impl Content {
         Poll::Ready(Ok(!is_end))
     }
 
-    fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Option<Bytes>, ClientError>> {
         ready!(self.poll_fill(cx, 1))?;
         let front = self.held.take_front();
         Poll::Ready(Ok(if front.is_empty() { None } else { Some(front) }))

@@ -1,6 +1,7 @@
 //! A response: its head, and its body in one piece.
 
 mod convert;
+mod events;
 mod head;
 mod text;
 
@@ -12,6 +13,7 @@ use aio_core::HeaderView;
 use aio_core::http1::Head;
 use bytes::Bytes;
 
+pub use self::events::{EventOptions, EventStream};
 pub use self::head::{RequestInfo, ResponseHead};
 pub use self::text::{JsonOptions, TextOptions};
 use crate::content::Content;
