@@ -1,5 +1,6 @@
 //! `Link` headers as aiohttp reads them.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::multidict::MultiDict;
@@ -17,7 +18,7 @@ use crate::url::RequestUrl;
 /// assert_eq!(next.params().get("title").unwrap(), "more; later");
 /// # Ok::<(), aio_core::UrlError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Link {
     target: String,
     url: Option<RequestUrl>,
@@ -83,6 +84,16 @@ impl Link {
     /// their quotes, escapes left as they are.
     pub fn params(&self) -> &MultiDict<String> {
         &self.params
+    }
+}
+
+impl fmt::Debug for Link {
+    /// Without the reference as written, which may have userinfo.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("url", &self.url)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests through public interfaces: of the harness itself, and of the whole client.
 
+mod attributes;
 mod building;
 mod cancellation;
 mod closing;

@@ -217,6 +217,10 @@ impl fmt::Debug for ResponseHead {
         f.debug_struct("ResponseHead")
             .field("request", self.request_info())
             .field("status", &self.status())
+            .field(
+                "reason",
+                &format_args!("\"{}\"", self.raw_reason().escape_ascii()),
+            )
             .field("headers", self.headers())
             .finish_non_exhaustive()
     }
