@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use aio_client::{
     ClientError, ClientResponse, ClientSession, CookieJar, CookieJarOptions, CookieRequest,
-    CookieStore,
 };
 
 use crate::peer::Listener;
