@@ -29,6 +29,7 @@ mod deadline;
 pub mod docs;
 mod env;
 mod error;
+mod event_source;
 mod file;
 mod form;
 mod json;
@@ -80,6 +81,7 @@ pub use self::error::{
     ClientError, ClientPayloadError, ClientReadError, ClientResponseError, ReadError,
     ResponseErrorKind, UsageError,
 };
+pub use self::event_source::EventSource;
 pub use self::file::FileBody;
 pub use self::form::{FormData, FormPart, random_boundary};
 pub use self::json::{JsonTarget, JsonValue, python_json};

@@ -101,6 +101,17 @@ impl EventParser {
         event
     }
 
+    /// Begins another stream that goes on where this one broke off: forgets what of an
+    /// event has come, and keeps the last id and how long to wait.
+    pub fn restart(&mut self) {
+        *self = Self {
+            id: self.last_event_id.clone(),
+            last_event_id: std::mem::take(&mut self.last_event_id),
+            retry: self.retry,
+            ..Self::with_limit(self.limit)
+        };
+    }
+
     /// Returns the id of the last whole event that had one, empty if there was none: what
     /// goes into `Last-Event-ID` to have what comes behind it.
     pub fn last_event_id(&self) -> &str {
@@ -370,6 +381,22 @@ mod tests {
         assert!(parser.next(&mut bytes).is_ok_and(|event| event.is_some()));
         assert_eq!(parser.next(&mut bytes), Ok(None));
         assert_eq!(parser.last_event_id(), "1");
+    }
+
+    #[test]
+    fn a_restart_keeps_the_last_id_and_retry() {
+        let mut parser = EventParser::with_limit(50);
+        let mut bytes = Bytes::from("retry: 5\nid: 1\ndata: a\n\nid: 2\nevent: x\ndata: b\nda");
+        assert!(parser.next(&mut bytes).is_ok_and(|event| event.is_some()));
+        assert_eq!(parser.next(&mut bytes), Ok(None));
+        parser.restart();
+        let mut bytes = Bytes::from("\u{feff}data: c\n\n");
+        let event = parser.next(&mut bytes).expect("short").expect("whole");
+        assert_eq!(
+            (&*event.event, &*event.data, &*event.id),
+            ("message", "c", "1")
+        );
+        assert_eq!(parser.retry(), Some(Duration::from_millis(5)));
     }
 
     #[track_caller]

@@ -7,6 +7,7 @@ mod closing;
 mod codings;
 mod content;
 mod errors;
+mod event_source;
 mod events;
 mod expect;
 mod facts;

@@ -1,8 +1,8 @@
 //! What the types promise, whatever they hold.
 
 use aio_client::{
-    ClientError, ClientResponse, ClientSession, Content, EventStream, RequestBuilder, TcpConnector,
-    UsageError,
+    ClientError, ClientResponse, ClientSession, Content, EventSource, EventStream, RequestBuilder,
+    TcpConnector, UsageError,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -19,6 +19,7 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_shared::<TcpConnector>();
     is_owned::<ClientResponse>();
     is_owned::<Content>();
+    is_owned::<EventSource>();
     is_owned::<EventStream>();
     is_owned::<RequestBuilder>();
     is_error::<ClientError>();

@@ -456,14 +456,14 @@ impl RequestBuilder {
         send::send(self.session, self.request)
     }
 
-    pub(super) fn with_options(self, change: impl FnOnce(&mut RequestOptions)) -> Self {
+    pub(crate) fn with_options(self, change: impl FnOnce(&mut RequestOptions)) -> Self {
         self.with(|request| {
             change(Arc::make_mut(&mut request.parts.options));
             Ok(())
         })
     }
 
-    pub(super) fn with(
+    pub(crate) fn with(
         mut self,
         change: impl FnOnce(&mut ClientRequest) -> Result<(), ClientError>,
     ) -> Self {

@@ -37,7 +37,9 @@ impl ClientResponse {
     /// Reads the body as server-sent events, one after the other.
     ///
     /// The timeout `total` ends such a stream, too: a request whose events come for longer
-    /// than its 5 minutes needs another [`timeout`](crate::RequestBuilder::timeout).
+    /// than its 5 minutes needs another [`timeout`](crate::RequestBuilder::timeout). For
+    /// events that go on behind a broken connection there is
+    /// [`event_source`](crate::RequestBuilder::event_source).
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
@@ -89,7 +91,7 @@ impl ClientResponse {
         Ok(EventStream::new(self.content, options))
     }
 
-    fn check_events(&self, options: &EventOptions<'_>) -> Result<(), ClientError> {
+    pub(crate) fn check_events(&self, options: &EventOptions<'_>) -> Result<(), ClientError> {
         let given = self.content_type();
         match options.content_type {
             Some(expected) if !given.essence().eq_ignore_ascii_case(expected) => {
@@ -131,9 +133,14 @@ pub struct EventStream<C = Content> {
 
 impl<C: BorrowMut<Content>> EventStream<C> {
     fn new(content: C, options: &EventOptions<'_>) -> Self {
+        Self::resume(content, EventParser::with_limit(options.max_event_size))
+    }
+
+    /// Goes on where `parser` stands.
+    pub(crate) fn resume(content: C, parser: EventParser) -> Self {
         Self {
             content,
-            parser: EventParser::with_limit(options.max_event_size),
+            parser,
             input: Bytes::new(),
             told: false,
         }
@@ -148,7 +155,7 @@ impl<C: BorrowMut<Content>> EventStream<C> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    fn poll_event(
+    pub(crate) fn poll_event(
         &mut self,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<Option<ServerSentEvent>, ClientError>> {
@@ -179,6 +186,12 @@ impl<C: BorrowMut<Content>> EventStream<C> {
     /// Returns how long the server wants one to wait before asking again, if it says so.
     pub fn retry(&self) -> Option<Duration> {
         self.parser.retry()
+    }
+}
+
+impl EventStream {
+    pub(crate) fn into_parser(self) -> EventParser {
+        self.parser
     }
 }
 

@@ -181,7 +181,7 @@ impl ClientResponse {
         Err(self.error(ResponseErrorKind::Status, reason).into())
     }
 
-    fn error(&self, kind: ResponseErrorKind, message: String) -> ClientResponseError {
+    pub(crate) fn error(&self, kind: ResponseErrorKind, message: String) -> ClientResponseError {
         ClientResponseError {
             kind,
             status: self.status().as_u16(),
