@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod compare;
+pub mod daemon;
 pub mod events;
 pub mod http_server;
 pub mod memory;

@@ -183,7 +183,7 @@ async fn get_until_the_end(session: ClientSession, base: String, task: usize) ->
 
 #[tokio::test]
 async fn a_server_that_reloads_and_ends_under_load_leaves_the_pool_right() {
-    let Some(nginx) = start("") else {
+    let Some(mut nginx) = start("") else {
         return;
     };
     let session = ClientSession::new();
@@ -191,9 +191,9 @@ async fn a_server_that_reloads_and_ends_under_load_leaves_the_pool_right() {
     for task in 0..8 {
         tasks.spawn(get_until_the_end(session.clone(), nginx.url(""), task));
     }
-    let other = ClientSession::new();
+    let (other, url) = (ClientSession::new(), nginx.url("/worker"));
     let worker = async || {
-        let response = soon("a worker", other.get(nginx.url("/worker")).send()).await;
+        let response = soon("a worker", other.get(url.as_str()).send()).await;
         number(&response.expect("nginx answers"), "x-worker")
     };
     for _ in 0..5 {
