@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod compare;
+pub mod curl;
 pub mod daemon;
 pub mod events;
 pub mod http_server;
@@ -16,6 +17,7 @@ pub mod nginx;
 pub mod ports;
 pub mod program;
 pub mod random;
+pub mod real_server;
 pub mod replay;
 pub mod scenario;
 pub mod script;

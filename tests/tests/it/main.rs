@@ -22,6 +22,7 @@ mod pool;
 mod pressure;
 mod promises;
 mod reading;
+mod real_servers;
 mod redirects;
 mod release;
 mod responses;
