@@ -193,7 +193,7 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), HeaderError> {
 }
 
 /// SPEC REQ-04: 0x00 to 0x08, 0x0A to 0x1F and 0x7F.
-fn is_forbidden(byte: u8) -> bool {
+pub(crate) fn is_forbidden(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7F
 }
 

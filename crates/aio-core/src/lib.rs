@@ -22,7 +22,10 @@ mod timeout;
 mod url;
 
 pub use self::auth::{AuthEncoding, BasicAuth, BasicAuthError};
-pub use self::body::{Body, BodyKind, BodyStream, BoxError, MultipartWriter, UploadProgress, form};
+pub use self::body::{
+    Body, BodyKind, BodyStream, BoxError, MultipartError, MultipartEvent, MultipartLimits,
+    MultipartParser, MultipartWriter, PartDecoder, UploadProgress, form,
+};
 pub use self::disposition::ContentDisposition;
 pub use self::error::{FramingError, HttpError, PayloadError, UrlError, UrlErrorKind};
 pub use self::events::{EventParser, EventTooLong, ServerSentEvent};

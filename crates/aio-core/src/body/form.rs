@@ -1,8 +1,8 @@
 //! Forms as text, and the names of the parts of those that are not.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::text::{Charset, EncodeError};
+use crate::text::{Charset, EncodeError, OnError};
 use crate::{HeaderError, ParamError};
 
 /// A form or a multipart body that cannot be sent as it is.
@@ -102,6 +102,45 @@ fn push_quoted(text: &mut String, bytes: &[u8]) {
             false => text.push_str(piece),
         }
     }
+}
+
+/// Reads pairs of `application/x-www-form-urlencoded`, in their order, as Python's
+/// `parse_qsl`; names without a value are kept, bytes that mean nothing are replaced.
+///
+/// ```
+/// use aio_core::form::urldecode;
+/// use aio_core::text::Charset;
+///
+/// let pairs = urldecode("a=1+2&b=%C3%A9%26&c", Charset::UTF_8);
+/// assert_eq!(pairs[1], ("b".to_owned(), "é&".to_owned()));
+/// assert_eq!((pairs[0].1.as_str(), pairs[2].1.as_str()), ("1 2", ""));
+/// ```
+pub fn urldecode(text: &str, charset: Charset) -> Vec<(String, String)> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (unquoted(name, charset), unquoted(value, charset))
+        })
+        .collect()
+}
+
+fn unquoted(text: &str, charset: Charset) -> String {
+    let text = text.replace('+', " ");
+    if !text.contains('%') {
+        return text;
+    }
+    // Characters that are not ASCII are none of the charset's bytes.
+    let runs = text.split_inclusive(|c: char| !c.is_ascii());
+    let mut unquoted = String::with_capacity(text.len());
+    for run in runs {
+        let ascii = run.trim_end_matches(|c: char| !c.is_ascii());
+        let bytes: Vec<u8> = percent_decode_str(ascii).collect();
+        let decoded = charset.decode(&bytes, OnError::Replace);
+        unquoted.push_str(&decoded.unwrap_or_default());
+        unquoted.push_str(run.get(ascii.len()..).unwrap_or_default());
+    }
+    unquoted
 }
 
 /// Refuses what must not get into the header of a part; `what` names it in the error.

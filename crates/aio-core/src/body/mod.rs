@@ -16,7 +16,9 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 
-pub use self::multipart::MultipartWriter;
+pub use self::multipart::{
+    MultipartError, MultipartEvent, MultipartLimits, MultipartParser, MultipartWriter, PartDecoder,
+};
 pub use self::progress::UploadProgress;
 use self::replay::Opener;
 use self::stream::{Frames, Pieces};

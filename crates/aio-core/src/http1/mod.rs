@@ -26,3 +26,4 @@ pub use self::framing::{Exchanged, Framing, Message};
 pub use self::limits::Limits;
 pub use self::request::{LAST_CHUNK, chunk_size_line, last_chunk, write_field, write_request_line};
 pub use self::response::{Head, HeadParser, sent_fields};
+pub(crate) use self::response::{field, shown};

@@ -316,7 +316,7 @@ fn status_line(line: &[u8], start: usize, limits: &Limits) -> Result<StatusLine,
 }
 
 /// Parses `Name: value`, which begins at `start` in its head.
-fn field(line: &[u8], start: usize) -> Result<FieldRange, HttpError> {
+pub(crate) fn field(line: &[u8], start: usize) -> Result<FieldRange, HttpError> {
     let mut name_len = 0;
     while line.get(name_len).is_some_and(|&byte| is_token(byte)) {
         name_len += 1;
@@ -391,7 +391,7 @@ fn trim_end(mut value: &[u8]) -> &[u8] {
 }
 
 /// The name in a line, as an error shows it; what follows may be a secret.
-fn shown(line: &[u8]) -> Box<str> {
+pub(crate) fn shown(line: &[u8]) -> Box<str> {
     let no_token = || line.iter().position(|&byte| !is_token(byte));
     let end = memchr(b':', line).or_else(no_token).unwrap_or(line.len());
     let name = line.get(..end.min(80)).unwrap_or_default();
