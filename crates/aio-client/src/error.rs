@@ -9,8 +9,8 @@ use aio_core::coding::Coding;
 use aio_core::form::FormError;
 use aio_core::text::DecodeError;
 use aio_core::{
-    BasicAuthError, EventTooLong, HeaderError, HttpError, ParamError, PayloadError, UrlError,
-    UrlErrorKind,
+    BasicAuthError, EventTooLong, HeaderError, HttpError, MultipartError, ParamError, PayloadError,
+    UrlError, UrlErrorKind,
 };
 use bytes::Bytes;
 
@@ -213,6 +213,10 @@ pub enum ReadError {
     /// An event of the server takes more bytes than it may.
     #[error(transparent)]
     EventTooLong(EventTooLong),
+    /// The body is not the multipart body that its content type announces, or one of its
+    /// parts is not what its headers say.
+    #[error(transparent)]
+    Multipart(MultipartError),
     /// No separator came within the limit.
     #[error("got more than {limit} bytes when reading")]
     LineTooLong {
@@ -334,7 +338,8 @@ impl ClientError {
             Self::Usage(UsageError::Json(_)) => "TypeError",
             Self::Usage(UsageError::Form(error)) => error.aiohttp_class(),
             Self::Usage(_) => "ValueError",
-            Self::Read(error) => match error.source {
+            Self::Read(error) => match &error.source {
+                ReadError::Multipart(error) => error.aiohttp_class(),
                 ReadError::Text(_) => "UnicodeDecodeError",
                 ReadError::UnknownCharset(_) => "LookupError",
                 ReadError::Json(_) => "JSONDecodeError",
@@ -452,7 +457,8 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         "TimeoutError" => &["OSError"],
         "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" => &["ValueError"],
         "IncompleteReadError" => &["EOFError"],
-        "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],
+        "BadHttpMessage" => &["HttpProcessingError"],
+        "InvalidHeader" | "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],
         _ => &[],
     }
 }

@@ -34,6 +34,7 @@ mod file;
 mod form;
 mod json;
 mod middleware;
+mod multipart;
 mod netrc;
 mod options;
 mod reader;
@@ -69,8 +70,9 @@ pub use aio_core::text::OnError;
 pub use aio_core::{
     AuthEncoding, BasicAuth, BasicAuthError, Body, BoxError, ClientTimeout, ContentDisposition,
     ContentType, EventParser, EventTooLong, HeaderError, HeaderRef, HeaderView, Headers, HttpError,
-    IntoParams, IntoUrl, Link, MultiDict, MultipartWriter, ParamError, ParamValue, Params,
-    PayloadError, RequestUrl, Scheme, ServerSentEvent, UploadProgress, UrlError, UrlErrorKind,
+    IntoParams, IntoUrl, Link, MultiDict, MultipartError, MultipartLimits, MultipartWriter,
+    ParamError, ParamValue, Params, PayloadError, RequestUrl, Scheme, ServerSentEvent,
+    UploadProgress, UrlError, UrlErrorKind,
 };
 
 #[cfg(feature = "charset")]
@@ -86,6 +88,7 @@ pub use self::file::FileBody;
 pub use self::form::{FormData, FormPart, random_boundary};
 pub use self::json::{JsonTarget, JsonValue, python_json};
 pub use self::middleware::{Middleware, Next};
+pub use self::multipart::{BodyPart, MultipartReader};
 pub use self::options::{JudgeResponse, RaiseForStatus};
 pub use self::reader::ReaderBody;
 pub use self::redirect::{RedirectAction, RedirectHop, RedirectPolicy};

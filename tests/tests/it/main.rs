@@ -15,6 +15,8 @@ mod forms;
 mod hostile;
 mod http_server;
 mod in_time;
+mod multipart;
+mod multipart_reader;
 mod netrc;
 mod nginx;
 mod peer;

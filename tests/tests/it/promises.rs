@@ -1,8 +1,8 @@
 //! What the types promise, whatever they hold.
 
 use aio_client::{
-    ClientError, ClientResponse, ClientSession, Content, EventSource, EventStream, RequestBuilder,
-    TcpConnector, UsageError,
+    ClientError, ClientResponse, ClientSession, Content, EventSource, EventStream, MultipartReader,
+    RequestBuilder, TcpConnector, UsageError,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -21,6 +21,7 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_owned::<Content>();
     is_owned::<EventSource>();
     is_owned::<EventStream>();
+    is_owned::<MultipartReader<'static>>();
     is_owned::<RequestBuilder>();
     is_error::<ClientError>();
     is_error::<UsageError>();
@@ -57,6 +58,16 @@ fn every_future_can_go_to_another_thread() {
         is_send(&response.content().exactly(1));
         is_send(&response.content().read(1));
         is_send(&response.content().read_all());
+        if let Ok(mut reader) = response.multipart() {
+            is_send(&reader.next());
+            if let Ok(Some(mut part)) = reader.next().await {
+                is_send(&part.read());
+                is_send(&part.decoded_chunk());
+                is_send(&part.line());
+                is_send(&part.json::<String>());
+                is_send(&part.form());
+            }
+        }
         is_send(&session.close());
         is_send(&session.get("http://127.0.0.1/").into_future());
     };
