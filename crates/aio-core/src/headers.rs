@@ -1,6 +1,8 @@
 //! Header fields with their order and spelling kept: owned for requests, borrowed from
 //! the received bytes for responses.
 
+mod list;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::Utf8Error;

@@ -19,7 +19,8 @@ async fn get(session: &ClientSession, path: &str, fields: &[u8]) -> ClientRespon
     response
 }
 
-// EDGE-144; aiohttp's `cookies` has the last of a name only.
+// EDGE-144, and EDGE-145: `cookies` are read from the raw headers and cannot be assigned, so
+// the two never differ. aiohttp's `cookies` has the last of a name only.
 #[tokio::test]
 async fn cookies_of_a_name_are_all_there() {
     let jar = Arc::new(CookieJar::with_options(CookieJarOptions {

@@ -806,7 +806,8 @@ async fn a_server_hostname_is_for_the_first_origin() {
 #[tokio::test]
 async fn credentials_of_a_proxy_go_to_no_other() {
     // EDGE-101. No proxy is used so far, whatever the environment says: this is to be told
-    // from one that gets what belongs to another.
+    // from one that gets what belongs to another. EDGE-027: nor is a header of the session
+    // what a proxy would be sent.
     let site = redirecting().await;
     let environment = Environment::from_pairs([
         ("http_proxy", "http://ada:pw@127.0.0.1:1"),
@@ -815,6 +816,7 @@ async fn credentials_of_a_proxy_go_to_no_other() {
     let session = ClientSession::builder()
         .trust_env(true)
         .environment(environment)
+        .header("Authorization", "Bearer t0ken")
         .build()
         .expect("valid");
     session.get(site.url("/302/x")).await.expect("a response");

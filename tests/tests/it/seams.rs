@@ -200,6 +200,7 @@ impl TraceConfig for Broken {
     }
 }
 
+// EDGE-155 of callbacks: a body has none here, a trace is what is told of its end.
 #[tokio::test]
 async fn a_trace_that_panics_ends_neither_the_request_nor_the_next_trace() {
     let server = TestServer::start(tags).await.expect("a server");

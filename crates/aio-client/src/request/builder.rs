@@ -447,6 +447,18 @@ impl RequestBuilder {
     /// # }
     /// ```
     ///
+    /// A call is one request: it cannot be awaited again.
+    ///
+    /// ```compile_fail,E0382
+    /// # // EDGE-017
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
+    /// let call = session.get("http://127.0.0.1:8080/").send();
+    /// call.await?;
+    /// call.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever was wrong with the request first; else what the connection or the
     /// response's head fails with, or a timeout.
