@@ -96,7 +96,7 @@ mod tests {
         check(r#""a\",b", c"#, &["a\",b", "c"]);
         check(r#"n="a,b";m=1, c"#, &[r#"n="a,b";m=1"#, "c"]);
         check(r#"W/"x", "y""#, &[r#"W/"x""#, "y"]);
-        check(r#""a""b", """#, &[r#""a""b""#, r#"""#]);
+        check(r#""a""b", """#, &[r#""a""b""#, ""]);
         check(r#""""#, &[""]);
     }
 
