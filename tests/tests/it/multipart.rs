@@ -1,11 +1,15 @@
 //! Multipart responses, part by part.
 
+use std::io::Write;
+
 use aio_client::{
     BodyPart, BoxFuture, ClientError, ClientPayloadError, ClientReadError, ClientResponse,
     ClientSession, MultipartError, MultipartLimits, PayloadError, ReadError,
 };
 use aio_tests::http_server::{Body, Response, TestServer};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::peer::{Listener, give_up, soon};
 
@@ -16,6 +20,12 @@ const BODY: &str = "--B\r\nX-A: 1\r\n\r\nhello,\r\nworld\r\n--B\r\n\r\n\r\n--B\r
 
 fn parts() -> [Bytes; 3] {
     ["hello,\r\nworld", "", "\r\n--"].map(Bytes::from)
+}
+
+fn gzipped(data: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(data).expect("a Vec takes all");
+    gzip.finish().expect("a Vec takes all")
 }
 
 async fn read(response: &mut ClientResponse) -> Result<Vec<Bytes>, ClientError> {
@@ -220,13 +230,43 @@ async fn limits_are_those_asked_for() {
     );
 }
 
+// What a session allows a body to decode to, it allows each part.
+#[tokio::test]
+async fn parts_keep_to_the_bound_of_their_session() {
+    let head = b"--B\r\nContent-Encoding: gzip\r\n\r\n";
+    let bomb = gzipped(&[0; 100_000]);
+    let plain = format!("--B\r\n\r\n{}\r\n", "x".repeat(20_000));
+    let body = [plain.as_bytes(), head, &bomb, b"\r\n--B--\r\n"].concat();
+    let answer = [format!("{HEAD}\r\n").as_bytes(), &body].concat();
+    let loose = MultipartLimits::default();
+    let tight = MultipartLimits {
+        max_decoded_size: Some(9_000),
+        ..loose
+    };
+    for (limits, bound) in [(loose, 10_000), (tight, 9_000)] {
+        let session = ClientSession::builder().max_decoded_size(10_000);
+        let session = session.build().expect("settings");
+        let listener = Listener::new().await;
+        let request = session.get(listener.url("/"));
+        let (mut response, mut peer) = listener.answer(request, answer.clone()).await;
+        peer.end().await;
+        let mut reader = response.multipart_with(limits).expect("parts");
+        // As much as is sent.
+        let mut part = reader.next().await.expect("good").expect("a part");
+        let read = part.read_decoded().await.map(|data| data.len());
+        assert_eq!(read.expect("not coded"), 20_000);
+        let mut part = reader.next().await.expect("good").expect("a part");
+        let read = part.read_decoded().await.map(|data| data.len());
+        let error = read.expect_err("too large").to_string();
+        let want = format!("a part has more than {bound} bytes");
+        assert!(error.starts_with(&want), "{error}");
+    }
+}
+
 // A compressed response is decoded before its parts are.
 #[tokio::test]
 async fn parts_of_a_compressed_response_are_read() {
-    use std::io::Write;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(BODY.as_bytes()).expect("a Vec takes all");
-    let body = gzip.finish().expect("a Vec takes all");
+    let body = gzipped(BODY.as_bytes());
     let head = format!(
         "{HEAD}Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         body.len()

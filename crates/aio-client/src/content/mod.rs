@@ -302,6 +302,10 @@ impl Content {
         self.source.is_decoding()
     }
 
+    pub(crate) fn max_decoded_size(&self) -> Option<u64> {
+        self.source.max_decoded_size()
+    }
+
     pub(crate) fn attempt(&self) -> Attempt {
         self.source.attempt()
     }

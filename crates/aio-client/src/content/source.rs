@@ -392,6 +392,10 @@ impl Source {
         send::failed(error, self.attempt())
     }
 
+    pub(super) fn max_decoded_size(&self) -> Option<u64> {
+        self.options.reading.max_decoded_size
+    }
+
     fn decoded_too_large(&mut self) -> ClientError {
         let limit = self.options.reading.max_decoded_size.unwrap_or(u64::MAX);
         self.payload_error(PayloadError::DecodedTooLarge { limit })

@@ -45,7 +45,9 @@ struct Decoding {
     more: bool,
     finished: bool,
     decoded: BytesMut,
+    /// How much was decoded, and how much may be.
     size: u64,
+    limit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,9 +206,7 @@ impl<E> Reading<E> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, E>> {
         loop {
-            let wrap = self.wrap.clone();
-            let more = self.decode().map_err(|error| wrap(error))?;
-            if more {
+            if self.decode().map_err(|error| self.refused(error))? {
                 return Poll::Ready(Ok(true));
             }
             let buffered = self.part.buffer.split().freeze();
@@ -215,8 +215,12 @@ impl<E> Reading<E> {
                 false => Some(buffered),
             };
             let Some(coded) = coded else {
-                self.finish_decoding().map_err(|error| wrap(error))?;
-                return Poll::Ready(Ok(false));
+                let finished = self.finish_decoding();
+                return Poll::Ready(
+                    finished
+                        .map_err(|error| self.refused(error))
+                        .map(|()| false),
+                );
             };
             if let Some(decoding) = &mut self.part.decoding {
                 (decoding.coded, decoding.more) = (coded, true);
@@ -228,7 +232,7 @@ impl<E> Reading<E> {
     fn decode(&mut self) -> Result<bool, MultipartError> {
         if self.part.decoding.is_none() {
             let decoder = PartDecoder::new(&self.part.headers, self.parser.is_form())?;
-            self.part.decoding = Some(Decoding::new(decoder));
+            self.part.decoding = Some(Decoding::new(decoder, &self.limits));
         }
         let decoding = self.part.decoding.as_mut().expect("made above");
         while decoding.more {
@@ -237,7 +241,7 @@ impl<E> Reading<E> {
             let progress = decoding.decoder.decode(coded, decoded, DECODE)?;
             decoding.more = progress == Progress::NeedsBudget;
             if decoding.decoded.len() > before {
-                decoding.grow(before, &self.limits)?;
+                decoding.grow(before)?;
                 return Ok(true);
             }
         }
@@ -250,10 +254,15 @@ impl<E> Reading<E> {
                 let before = decoding.decoded.len();
                 decoding.decoder.finish(&mut decoding.decoded)?;
                 decoding.finished = true;
-                decoding.grow(before, &self.limits)
+                decoding.grow(before)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says that decoding has failed, and lets go of what nobody has got of it.
+    fn refused(&mut self, error: MultipartError) -> E {
+        (self.wrap)(error)
     }
 
     /// Takes what is decoded.
@@ -294,8 +303,14 @@ impl<E> Reading<E> {
 }
 
 impl Decoding {
-    fn new(decoder: PartDecoder) -> Self {
+    fn new(decoder: PartDecoder, limits: &MultipartLimits) -> Self {
+        let of_coding = limits.max_decoded_size;
+        let of_coding = of_coding.filter(|_| decoder.has_content_coding());
         Self {
+            limit: [limits.max_part_size, of_coding]
+                .into_iter()
+                .flatten()
+                .min(),
             decoder,
             coded: Bytes::new(),
             more: false,
@@ -306,13 +321,10 @@ impl Decoding {
     }
 
     /// Notes that there is more than `before`.
-    fn grow(&mut self, before: usize, limits: &MultipartLimits) -> Result<(), MultipartError> {
+    fn grow(&mut self, before: usize) -> Result<(), MultipartError> {
         self.size += (self.decoded.len() - before) as u64;
-        match limits.max_part_size {
-            Some(limit) if self.size > limit => {
-                self.decoded.clear();
-                Err(MultipartError::PartTooLarge { limit })
-            }
+        match self.limit {
+            Some(limit) if self.size > limit => Err(MultipartError::PartTooLarge { limit }),
             _ => Ok(()),
         }
     }

@@ -14,12 +14,14 @@ use futures_core::Stream;
 use super::{MultipartReader, Wrap};
 use crate::content::Content;
 use crate::error::{ClientError, ClientReadError, ReadError};
-use crate::response::ClientResponse;
+use crate::response::{ClientResponse, ResponseHead};
 
 impl ClientResponse {
     /// Returns a reader of the body's parts; aiohttp's `MultipartReader.from_response`.
     ///
-    /// Its end is that of the body: the connection is given back.
+    /// Its end is that of the body: the connection is given back. The
+    /// [`max_decoded_size`](crate::RequestBuilder::max_decoded_size) of the body is that of
+    /// each part, too, unless the limits name another.
     ///
     /// # Errors
     /// If the content type is none of `multipart/*`, has no boundary, or one of more than 70
@@ -37,10 +39,7 @@ impl ClientResponse {
         limits: MultipartLimits,
     ) -> Result<MultipartReader<'_>, ClientError> {
         let (head, wrap) = (self.head().clone(), wrap(self.attempt()));
-        let content_type = head.headers().get("content-type");
-        let content_type = content_type.map_or(&b""[..], |field| field.as_bytes());
-        let pieces = Box::pin(Pieces(self.content()));
-        MultipartReader::wrapping(content_type, pieces, limits, wrap)
+        read(&head, self.content(), limits, wrap)
     }
 
     /// Gives up the head and returns a reader of the body's parts that owns what it needs.
@@ -52,11 +51,21 @@ impl ClientResponse {
         limits: MultipartLimits,
     ) -> Result<MultipartReader<'static>, ClientError> {
         let (head, wrap) = (self.head().clone(), wrap(self.attempt()));
-        let content_type = head.headers().get("content-type");
-        let content_type = content_type.map_or(&b""[..], |field| field.as_bytes());
-        let pieces = Box::pin(Pieces(self.into_stream()));
-        MultipartReader::wrapping(content_type, pieces, limits, wrap)
+        read(&head, self.into_stream(), limits, wrap)
     }
+}
+
+fn read<'a>(
+    head: &ResponseHead,
+    content: impl BorrowMut<Content> + Send + Unpin + 'a,
+    mut limits: MultipartLimits,
+    wrap: Wrap<ClientError>,
+) -> Result<MultipartReader<'a>, ClientError> {
+    let of_request = || content.borrow().max_decoded_size();
+    limits.max_decoded_size = limits.max_decoded_size.or_else(of_request);
+    let content_type = head.headers().get("content-type");
+    let content_type = content_type.map_or(&b""[..], |field| field.as_bytes());
+    MultipartReader::wrapping(content_type, Box::pin(Pieces(content)), limits, wrap)
 }
 
 fn wrap(attempt: Attempt) -> Wrap<ClientError> {

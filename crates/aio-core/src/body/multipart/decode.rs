@@ -84,6 +84,11 @@ impl PartDecoder {
         Ok(Self { transfer, content })
     }
 
+    /// Tells whether there is a content coding, which can make much of little.
+    pub fn has_content_coding(&self) -> bool {
+        self.content.is_some()
+    }
+
     /// Decodes from the front of `input`, which advances, and appends about `budget` bytes
     /// to `output` at most.
     ///

@@ -53,7 +53,8 @@ pub enum MultipartError {
         /// The limit.
         limit: usize,
     },
-    /// A part, as it came or decoded, is longer than `max_part_size`.
+    /// A part, as it came or decoded, is longer than `max_part_size`, or decodes to more than
+    /// `max_decoded_size`.
     #[error("a part has more than {limit} bytes")]
     PartTooLarge {
         /// The limit in bytes.

@@ -32,6 +32,9 @@ pub struct MultipartLimits {
     pub max_parts: Option<usize>,
     /// Longest part in bytes, as it came and decoded; default any length.
     pub max_part_size: Option<u64>,
+    /// Most bytes that a part with a `Content-Encoding` may decode to; default any number,
+    /// for a response as many as its body.
+    pub max_decoded_size: Option<u64>,
     /// How deep multipart bodies may stand in each other; default 16.
     pub max_depth: usize,
 }
@@ -43,6 +46,7 @@ impl Default for MultipartLimits {
             max_field_size: 8190,
             max_parts: None,
             max_part_size: None,
+            max_decoded_size: None,
             max_depth: 16,
         }
     }
