@@ -455,7 +455,9 @@ fn ancestors(class: &str) -> &'static [&'static str] {
             "ClientError",
         ],
         "TimeoutError" => &["OSError"],
-        "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" => &["ValueError"],
+        "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" | "binascii.Error" => {
+            &["ValueError"]
+        }
         "IncompleteReadError" => &["EOFError"],
         "BadHttpMessage" => &["HttpProcessingError"],
         "InvalidHeader" | "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],

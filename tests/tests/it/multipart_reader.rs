@@ -392,6 +392,32 @@ async fn errors_stay() {
     assert_eq!(part.read().await.expect("good"), "hi");
 }
 
+#[tokio::test]
+async fn data_that_was_decoded_before_an_error_does_not_come_behind_it() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(b"hello").expect("a Vec takes all");
+    let mut data = gzip.finish().expect("a Vec takes all");
+    // The checksum: all of the data was decoded by then.
+    let sum = data.len() - 8;
+    data[sum] ^= 1;
+    let head = b"--B\r\nContent-Encoding: gzip\r\n\r\n";
+    let body = [&head[..], &data, b"\r\n--B--\r\n"].concat();
+    let source = pieces(&body, body.len());
+    let reader = MultipartReader::new(b"multipart/mixed; boundary=B", source);
+    let mut reader = reader.expect("a boundary");
+    let mut part = reader.next().await.expect("good").expect("a part");
+    for _ in 0..3 {
+        let error = part.decoded_chunk().await.expect_err("a bad checksum");
+        assert_eq!(class(&error), "zlib.error");
+    }
+
+    let mut reader = one("Content-Transfer-Encoding: base64", "aGVsbG8haG");
+    let mut part = reader.next().await.expect("good").expect("a part");
+    let error = part.read_decoded().await.expect_err("it is cut off");
+    assert_eq!(class(&error), "binascii.Error");
+    part.decoded_chunk().await.expect_err("it is cut off");
+}
+
 /// Bodies in bodies, so many around the innermost part.
 fn russian_doll(depth: usize) -> String {
     let Some(depth) = depth.checked_sub(1) else {

@@ -253,8 +253,9 @@ impl<E> Reading<E> {
             Some(decoding) if !decoding.finished => {
                 let before = decoding.decoded.len();
                 decoding.decoder.finish(&mut decoding.decoded)?;
+                decoding.grow(before)?;
                 decoding.finished = true;
-                decoding.grow(before)
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -262,6 +263,7 @@ impl<E> Reading<E> {
 
     /// Says that decoding has failed, and lets go of what nobody has got of it.
     fn refused(&mut self, error: MultipartError) -> E {
+        _ = self.decoded();
         (self.wrap)(error)
     }
 

@@ -394,7 +394,7 @@ mod tests {
         check("a=A=x=!=bG8h", Ok("h\x0c"));
         check("=aGk=", Ok("hi"));
         check("====", Ok(""));
-        let padding = "ValueError: incorrect base64 padding in a part";
+        let padding = "binascii.Error: incorrect base64 padding in a part";
         for broken in ["a", "aG", "aGk", "aG=", "aGkaa", "a==="] {
             check(broken, Err(padding));
         }

@@ -107,6 +107,7 @@ impl MultipartError {
             Self::Text(_) => "UnicodeDecodeError",
             Self::UnknownCharset(_) => "LookupError",
             Self::Json(_) => "JSONDecodeError",
+            Self::Base64 => "binascii.Error",
             _ => "ValueError",
         }
     }
