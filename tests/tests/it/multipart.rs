@@ -89,9 +89,7 @@ async fn connection_is_given_back_at_the_end() {
         .await
         .expect("a response");
     assert_eq!(server.connections(), 2);
-    let mut reader = response
-        .into_multipart(MultipartLimits::default())
-        .expect("parts");
+    let mut reader = response.into_multipart().expect("parts");
     let task = tokio::spawn(async move {
         let mut count = 0;
         while let Some(mut part) = reader.next().await? {
@@ -110,9 +108,7 @@ async fn connection_of_a_reader_that_is_dropped_is_closed() {
     let answer = format!("{HEAD}Content-Length: 1000\r\n\r\n{BODY}");
     let request = session.get(listener.url("/"));
     let (response, mut peer) = listener.answer(request, answer).await;
-    let mut reader = response
-        .into_multipart(MultipartLimits::default())
-        .expect("parts");
+    let mut reader = response.into_multipart().expect("parts");
     reader.next().await.expect("good").expect("a part");
     drop(reader);
     soon("the close", peer.drain()).await;
@@ -203,7 +199,7 @@ async fn limits_are_those_asked_for() {
         ..MultipartLimits::default()
     };
     let (response, _session) = get(format!("{HEAD}\r\n{BODY}")).await;
-    let mut reader = response.into_multipart(limits).expect("parts");
+    let mut reader = response.into_multipart_with(limits).expect("parts");
     let mut part = reader.next().await.expect("good").expect("a part");
     let error = part.read().await.expect_err("too large");
     let ClientError::Read(error) = error else {

@@ -46,7 +46,15 @@ impl ClientResponse {
     ///
     /// # Errors
     /// As [`multipart`](Self::multipart).
-    pub fn into_multipart(
+    pub fn into_multipart(self) -> Result<MultipartReader<'static>, ClientError> {
+        self.into_multipart_with(MultipartLimits::default())
+    }
+
+    /// Gives up the head and returns a reader with other limits than the default ones.
+    ///
+    /// # Errors
+    /// As [`multipart`](Self::multipart).
+    pub fn into_multipart_with(
         self,
         limits: MultipartLimits,
     ) -> Result<MultipartReader<'static>, ClientError> {
