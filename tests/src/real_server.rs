@@ -1,8 +1,9 @@
 //! Servers that others wrote, each with the same files, where they are installed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -171,13 +172,13 @@ fn write_files(directory: &Path) -> io::Result<()> {
     ] {
         fs::write(www.join(name), content)?;
     }
-    change_all(&www)?;
     fs::create_dir(directory.join("put"))?;
     fs::write(
         directory.join("users"),
         "ada:{SHA}/vNB+F2HQ559kaLUZbmHHvZrXpg=\n",
     )?;
-    fs::write(directory.join("plain-users"), "ada:s3cret\n")
+    fs::write(directory.join("plain-users"), "ada:s3cret\n")?;
+    change_all(directory)
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -194,12 +195,15 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives all files, and directories, the same time of change.
+/// Gives all files, and directories, the same time of change, and lets anybody read them:
+/// a server that root starts is another user.
 fn change_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             change_all(&entry?.path())?;
         }
     }
-    File::open(path)?.set_modified(SystemTime::UNIX_EPOCH + CHANGED)
+    let file = File::open(path)?;
+    file.set_permissions(Permissions::from_mode(0o755))?;
+    file.set_modified(SystemTime::UNIX_EPOCH + CHANGED)
 }
