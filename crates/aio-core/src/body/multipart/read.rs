@@ -4,6 +4,8 @@ mod boundary;
 mod head;
 mod line;
 
+use std::fmt;
+
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
@@ -91,7 +93,6 @@ pub enum MultipartEvent {
 /// }
 /// # Ok::<(), aio_core::MultipartError>(())
 /// ```
-#[derive(Debug)]
 pub struct MultipartParser {
     boundary: Boundary,
     finder: Finder<'static>,
@@ -107,7 +108,6 @@ pub struct MultipartParser {
     failed: Option<MultipartError>,
 }
 
-#[derive(Debug)]
 enum State {
     /// In a line before the first boundary.
     Preamble(Line),
@@ -339,6 +339,17 @@ impl MultipartParser {
             _ => 0,
         };
         head + self.held.capacity()
+    }
+}
+
+impl fmt::Debug for MultipartParser {
+    /// Without what it holds: the head of a part may have secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MultipartParser")
+            .field("limits", &self.limits)
+            .field("parts", &self.parts)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 

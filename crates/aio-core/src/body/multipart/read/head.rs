@@ -12,7 +12,7 @@ use crate::http1::{field, shown};
 use crate::{HeaderRef, HttpError};
 
 /// The head of a part as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct PartHead {
     /// Its lines without their ends.
     text: BytesMut,

@@ -6,7 +6,6 @@ use super::boundary::Boundary;
 use crate::body::multipart::error::MultipartError;
 
 /// A line that may be a boundary, as far as it has come.
-#[derive(Debug)]
 pub(super) struct Line {
     /// How much of the delimiter was met, the line end before it counted in.
     matched: usize,
