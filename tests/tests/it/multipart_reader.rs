@@ -315,6 +315,22 @@ async fn text_is_read_by_its_charset() {
     assert_eq!(text(latin, &options).await.as_deref(), Ok("\u{439}"));
 }
 
+// aiohttp has read the part by then, and would give an empty text.
+#[tokio::test]
+async fn a_part_of_unknown_charset_can_be_read_again() {
+    let mut reader = one("Content-Type: text/plain; charset=x-none", "a=hello");
+    let mut part = reader.next().await.expect("good").expect("a part");
+    let error = part.text().await.expect_err("unknown");
+    assert_eq!(class(&error), "LookupError");
+    part.form().await.expect_err("unknown");
+    let options = TextOptions {
+        encoding: Some("utf-8"),
+        ..TextOptions::default()
+    };
+    let text = part.text_with(&options).await;
+    assert_eq!(text.expect("text"), "a=hello");
+}
+
 // BODY-75. What aiohttp 3.14.5 makes of such a form is an error.
 #[tokio::test]
 async fn charset_part_of_a_form_is_for_the_others() {

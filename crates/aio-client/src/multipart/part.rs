@@ -212,8 +212,9 @@ impl<'a, E> BodyPart<'a, E> {
     /// # Errors
     /// As [`text`](Self::text).
     pub async fn text_with(&mut self, options: &TextOptions<'_>) -> Result<String, E> {
-        let bytes = self.read_decoded().await?;
+        // First: who names another then finds the data still there.
         let charset = self.charset(options.encoding)?;
+        let bytes = self.read_decoded().await?;
         let text = charset.decode(&bytes, options.errors);
         text.map(Cow::into_owned)
             .map_err(|error| self.error(MultipartError::Text(error)))
@@ -238,8 +239,8 @@ impl<'a, E> BodyPart<'a, E> {
     /// # Errors
     /// As [`text`](Self::text).
     pub async fn form(&mut self) -> Result<Vec<(String, String)>, E> {
-        let bytes = self.read_decoded().await?;
         let charset = self.charset(None)?;
+        let bytes = self.read_decoded().await?;
         let text = charset.decode(bytes.trim_ascii_end(), TextOptions::default().errors);
         let text = text.map_err(|error| self.error(MultipartError::Text(error)))?;
         Ok(form::urldecode(&text, charset))
