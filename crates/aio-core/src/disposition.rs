@@ -1,6 +1,7 @@
 //! `Content-Disposition` as aiohttp reads it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
 
@@ -144,6 +145,8 @@ fn parse(header: &str) -> Option<ContentDisposition> {
         return None;
     }
     let mut parameters = MultiDict::new();
+    // To look through the parameters each time would take ten milliseconds for 8 KiB.
+    let mut names = HashSet::new();
     while let Some(item) = items.next() {
         if item.is_empty() {
             continue;
@@ -151,7 +154,7 @@ fn parse(header: &str) -> Option<ContentDisposition> {
         let (key, value) = item.split_once('=')?;
         let key = trim(&key.to_lowercase()).to_owned();
         let value = value.trim_start_matches(is_blank);
-        if parameters.contains_key(&key) {
+        if names.contains(&key) {
             return None;
         }
         if !is_token_text(&key) {
@@ -168,6 +171,7 @@ fn parse(header: &str) -> Option<ContentDisposition> {
             Some(split_quoted(value, items.next()?)?)
         };
         if let Some(value) = value {
+            names.insert(key.clone());
             parameters.add(key, value);
         }
     }

@@ -821,3 +821,13 @@ fn a_safe_filename_is_not_too_long() {
     check_safe(&long, Some(&"é".repeat(127)));
     check_safe(&format!("{}. x", "a".repeat(253)), Some(&"a".repeat(253)));
 }
+
+// The time is that of the test: twice the parameters may take twice as long.
+#[test]
+fn many_parameters_cost_what_they_send() {
+    let parameters: String = (0..50_000).map(|n| format!("; a{n}=b")).collect();
+    let disposition = ContentDisposition::parse(format!("a{parameters}").as_bytes());
+    assert_eq!(disposition.parameters().iter().count(), 50_000);
+    let twice = format!("a{parameters}; A0=c");
+    assert_eq!(ContentDisposition::parse(twice.as_bytes()).kind(), None);
+}
