@@ -1,6 +1,7 @@
 //! Multipart bodies from any source, read part by part.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,6 +17,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_core::Stream;
 use serde_json::{Value, json};
+
+use crate::peer::soon;
 
 /// Gives a piece each time, between them nothing for once.
 struct Pieces {
@@ -561,6 +564,68 @@ async fn a_bomb_in_a_part_costs_its_bound() {
         total += chunk.len();
     }
     assert_eq!(total, 40 << 20);
+}
+
+/// Polls a future to its end; tells how often others had their turn before that.
+async fn turns<T>(future: impl Future<Output = T>) -> (T, usize) {
+    let (mut future, mut turns) = (Box::pin(future), 0);
+    let polled = poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        turns += usize::from(polled.is_pending());
+        polled
+    });
+    (soon("the parts", polled).await, turns)
+}
+
+/// All of a body, at hand.
+struct AtHand(Option<Bytes>);
+
+impl Stream for AtHand {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+#[tokio::test]
+async fn what_is_at_hand_leaves_others_their_turn() {
+    const LEN: usize = 40 << 20;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&vec![0; LEN]).expect("a Vec takes all");
+    let bomb = gzip.finish().expect("a Vec takes all");
+    let head = b"--B\r\nContent-Encoding: gzip\r\n\r\n";
+    let bomb = Bytes::from([&head[..], &bomb, b"\r\n--B--\r\n"].concat());
+    let many = Bytes::from("--B\r\n\r\n\r\n".repeat(10_000) + "--B--\r\n");
+    let at_hand = |body: &Bytes| {
+        let source = AtHand(Some(body.clone()));
+        let reader = MultipartReader::new(b"multipart/mixed; boundary=B", source);
+        reader.expect("a boundary")
+    };
+
+    let mut reader = at_hand(&bomb);
+    let mut part = reader.next().await.expect("good").expect("a part");
+    let (data, waits) = turns(part.read_decoded()).await;
+    assert_eq!(data.expect("good").len(), LEN);
+    assert!(waits >= 4, "{waits}");
+
+    let mut reader = at_hand(&bomb);
+    let mut part = reader.next().await.expect("good").expect("a part");
+    let (total, waits) = turns(async {
+        let mut total = 0;
+        while let Some(chunk) = part.decoded_chunk().await.expect("good") {
+            total += chunk.len();
+        }
+        total
+    })
+    .await;
+    assert_eq!(total, LEN);
+    assert!(waits >= 4, "{waits}");
+
+    let mut reader = at_hand(&many);
+    let (released, waits) = turns(reader.release()).await;
+    released.expect("good");
+    assert!(waits >= 4, "{waits}");
 }
 
 /// A part is a stream of its data.

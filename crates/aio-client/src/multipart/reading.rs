@@ -8,6 +8,7 @@ use aio_core::{
     HeaderView, MultipartError, MultipartEvent, MultipartLimits, MultipartParser, PartDecoder,
 };
 use bytes::{Bytes, BytesMut};
+use tokio::task::coop;
 
 use super::{Source, Wrap};
 
@@ -206,6 +207,8 @@ impl<E> Reading<E> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, E>> {
         loop {
+            // What is at hand may become gigabytes: other tasks have their turn.
+            ready!(coop::poll_proceed(cx)).made_progress();
             if self.decode().map_err(|error| self.refused(error))? {
                 return Poll::Ready(Ok(true));
             }
@@ -278,6 +281,8 @@ impl<E> Reading<E> {
         mut source: Pin<&mut Source<'_, E>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<MultipartEvent>, E>> {
+        // As it may have thousands of parts.
+        ready!(coop::poll_proceed(cx)).made_progress();
         loop {
             let event = self.parser.parse(&mut self.input);
             if let Some(event) = event.map_err(|error| (self.wrap)(error))? {
