@@ -304,7 +304,7 @@ impl Link {
             self.drive_upload(cx)?;
         }
         loop {
-            match self.poll_receive(cx, 0) {
+            match self.poll_receive(cx, false) {
                 Poll::Pending => {
                     if !self.is_sent() {
                         self.drive_upload(cx)?;
@@ -377,8 +377,8 @@ impl Link {
                 BodyEvent::End => return self.wait(cx),
                 event => return Poll::Ready(Ok(event)),
             }
-            let expected = self.exchange.body.expected();
-            match self.poll_receive(cx, expected) {
+            let bulk = self.is_bulk();
+            match self.poll_receive(cx, bulk) {
                 Poll::Pending => return self.wait(cx),
                 Poll::Ready(Ok(0)) => self.exchange.body.end_of_input()?,
                 Poll::Ready(Ok(_)) => {}
@@ -526,11 +526,17 @@ impl Link {
         }
     }
 
-    /// Receives once, when `expected` bytes of body are sure to come.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, expected: u64) -> Poll<io::Result<usize>> {
+    /// Tells whether the next receive is worth a block.
+    fn is_bulk(&self) -> bool {
+        let body = &self.exchange.body;
         // Chunks may be short where the body is long.
-        let bulk = expected >= BULK || (self.bulk && self.exchange.body.remaining().is_none());
-        let bulk = bulk && self.received.len() <= TAIL;
+        let bulk = body.expected() >= BULK || (self.bulk && body.remaining().is_none());
+        bulk && self.received.len() <= TAIL
+    }
+
+    /// Receives once, into a block or a small buffer.
+    #[inline]
+    fn poll_receive(&mut self, cx: &mut Context<'_>, bulk: bool) -> Poll<io::Result<usize>> {
         if bulk {
             self.prepare_block();
         } else if self.received.capacity() - self.received.len() < self.room / 2 {

@@ -378,6 +378,7 @@ impl Exchange {
     }
 
     /// Takes the connection, and keeps what is known of the exchange; also gives the time.
+    #[inline]
     fn leave(&mut self, whole: bool) -> Option<(Connection, Instant)> {
         let mut connection = self.connection.take()?;
         let link = connection.link_mut();
