@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use memchr::memchr2;
+
+/// The longest id that counts. Each event from then on has a copy of it, and no server takes
+/// more in a header.
+const MAX_ID: usize = 8 * 1024;
 
 /// An event of a `text/event-stream`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +16,8 @@ pub struct ServerSentEvent {
     pub event: String,
     /// What it says: its `data` lines with line feeds between them.
     pub data: String,
-    /// The last id that the server gave, with this event or before; empty if none.
+    /// The last id that the server gave, with this event or before; empty if none. One of
+    /// more than 8 KiB is passed over.
     pub id: String,
 }
 
@@ -33,14 +37,13 @@ pub struct EventTooLong {
 ///
 /// ```
 /// use aio_core::EventParser;
-/// use bytes::Bytes;
 ///
 /// let mut parser = EventParser::default();
-/// let mut bytes = Bytes::from("data: one\n\ndata: two\nid: 2\n\nda");
+/// let mut bytes = &b"data: one\n\ndata: two\nid: 2\n\nda"[..];
 /// assert_eq!(parser.next(&mut bytes)?.unwrap().data, "one");
 /// assert_eq!(parser.next(&mut bytes)?.unwrap().data, "two");
 /// assert_eq!(parser.next(&mut bytes)?, None);
-/// let mut bytes = Bytes::from("ta: three\n\n");
+/// let mut bytes = &b"ta: three\n\n"[..];
 /// let event = parser.next(&mut bytes)?.unwrap();
 /// assert_eq!((&*event.event, &*event.data, &*event.id), ("message", "three", "2"));
 /// # Ok::<(), aio_core::EventTooLong>(())
@@ -56,7 +59,8 @@ pub struct EventParser {
     event: String,
     /// A line feed stands behind each line.
     data: String,
-    id: String,
+    /// The id that came since the last event.
+    id: Option<String>,
     last_event_id: String,
     retry: Option<Duration>,
     failed: bool,
@@ -83,7 +87,7 @@ impl EventParser {
             begun: false,
             event: String::new(),
             data: String::new(),
-            id: String::new(),
+            id: None,
             last_event_id: String::new(),
             retry: None,
             failed: false,
@@ -94,7 +98,7 @@ impl EventParser {
     ///
     /// # Errors
     /// If an event is longer than the limit, and from then on.
-    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<ServerSentEvent>, EventTooLong> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<ServerSentEvent>, EventTooLong> {
         let limit = self.limit;
         let event = self.parse(input).ok_or(EventTooLong { limit });
         self.failed |= event.is_err();
@@ -105,7 +109,6 @@ impl EventParser {
     /// event has come, and keeps the last id and how long to wait.
     pub fn restart(&mut self) {
         *self = Self {
-            id: self.last_event_id.clone(),
             last_event_id: std::mem::take(&mut self.last_event_id),
             retry: self.retry,
             ..Self::with_limit(self.limit)
@@ -125,33 +128,35 @@ impl EventParser {
     }
 
     /// `None` if the limit is passed.
-    fn parse(&mut self, input: &mut Bytes) -> Option<Option<ServerSentEvent>> {
+    fn parse(&mut self, input: &mut &[u8]) -> Option<Option<ServerSentEvent>> {
         if self.failed {
             return None;
         }
         while !input.is_empty() {
-            if std::mem::take(&mut self.after_cr) && input.starts_with(b"\n") {
-                input.advance(1);
+            if std::mem::take(&mut self.after_cr)
+                && let Some(rest) = input.strip_prefix(b"\n")
+            {
+                *input = rest;
                 continue;
             }
-            let end = memchr2(b'\r', b'\n', input);
-            let len = end.unwrap_or(input.len());
+            let len = memchr2(b'\r', b'\n', input).unwrap_or(input.len());
             let held = self.line.len() + self.data.len() + self.event.len();
             if held + len > self.limit {
                 return None;
             }
-            let piece = input.split_to(len);
-            if end.is_none() {
-                self.line.extend_from_slice(&piece);
+            let (piece, rest) = input.split_at(len);
+            *input = rest;
+            let Some((end, rest)) = rest.split_first() else {
+                self.line.extend_from_slice(piece);
                 break;
-            }
-            self.after_cr = input.starts_with(b"\r");
-            input.advance(1);
+            };
+            *input = rest;
+            self.after_cr = *end == b'\r';
             let event = if self.line.is_empty() {
-                self.line_ended(&piece)
+                self.line_ended(piece)
             } else {
                 let mut line = std::mem::take(&mut self.line);
-                line.extend_from_slice(&piece);
+                line.extend_from_slice(piece);
                 self.line_ended(&line)
             };
             if event.is_some() {
@@ -180,7 +185,9 @@ impl EventParser {
                 self.data.push_str(value);
                 self.data.push('\n');
             }
-            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "id" if value.len() <= MAX_ID && !value.contains('\0') => {
+                self.id = Some(value.to_owned());
+            }
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 // A number beyond all bounds is none.
                 self.retry = value.parse().ok().map(Duration::from_millis).or(self.retry);
@@ -192,7 +199,9 @@ impl EventParser {
     }
 
     fn dispatched(&mut self) -> Option<ServerSentEvent> {
-        self.id.clone_into(&mut self.last_event_id);
+        if let Some(id) = self.id.take() {
+            self.last_event_id = id;
+        }
         let event = std::mem::take(&mut self.event);
         let mut data = std::mem::take(&mut self.data);
         // An event without a line of data is none.
@@ -219,11 +228,11 @@ mod tests {
     /// Checks a stream in one piece, byte by byte, and cut in two at each place.
     #[track_caller]
     fn check(stream: impl AsRef<[u8]>, want: &[Want<'_>]) {
-        let stream = Bytes::copy_from_slice(stream.as_ref());
-        let mut cuts: Vec<Vec<Bytes>> = (0..stream.len())
-            .map(|at| vec![stream.slice(..at), stream.slice(at..)])
+        let stream = stream.as_ref();
+        let mut cuts: Vec<Vec<&[u8]>> = (0..stream.len())
+            .map(|at| vec![&stream[..at], &stream[at..]])
             .collect();
-        cuts.push((0..stream.len()).map(|at| stream.slice(at..=at)).collect());
+        cuts.push(stream.chunks(1).collect());
         for pieces in cuts {
             let mut parser = EventParser::with_limit(1000);
             let mut events = Vec::new();
@@ -237,7 +246,7 @@ mod tests {
                 .iter()
                 .map(|event| (&*event.event, &*event.data, &*event.id))
                 .collect();
-            assert_eq!(have, want, "{stream:?}");
+            assert_eq!(have, want, "{}", stream.escape_ascii());
         }
     }
 
@@ -336,6 +345,20 @@ mod tests {
         check("id: 1\nid: 2\0\ndata: a\n\n", &[("message", "a", "1")]);
     }
 
+    // A few bytes for an event must not cost as many as the longest line has.
+    #[test]
+    fn an_id_that_no_header_takes_is_none() {
+        let mut parser = EventParser::default();
+        for (len, want) in [(8 * 1024, 8 * 1024), (8 * 1024 + 1, 8 * 1024), (0, 0)] {
+            let stream = format!("id: {}\ndata: a\n\n", "i".repeat(len));
+            let event = parser
+                .next(&mut stream.as_bytes())
+                .expect("short")
+                .expect("whole");
+            assert_eq!((event.id.len(), parser.last_event_id().len()), (want, want));
+        }
+    }
+
     #[test]
     fn what_is_no_utf8_is_replaced() {
         check(
@@ -347,7 +370,7 @@ mod tests {
     #[track_caller]
     fn check_retry(stream: &'static str, want: Option<u64>) {
         let mut parser = EventParser::default();
-        let mut bytes = Bytes::from(stream);
+        let mut bytes = stream.as_bytes();
         assert_eq!(parser.next(&mut bytes), Ok(None));
         assert_eq!(
             parser.retry(),
@@ -377,7 +400,7 @@ mod tests {
     #[test]
     fn the_last_event_id_is_that_of_a_whole_event() {
         let mut parser = EventParser::default();
-        let mut bytes = Bytes::from("id: 1\ndata: a\n\nid: 2\ndata: b\n");
+        let mut bytes = "id: 1\ndata: a\n\nid: 2\ndata: b\n".as_bytes();
         assert!(parser.next(&mut bytes).is_ok_and(|event| event.is_some()));
         assert_eq!(parser.next(&mut bytes), Ok(None));
         assert_eq!(parser.last_event_id(), "1");
@@ -386,11 +409,11 @@ mod tests {
     #[test]
     fn a_restart_keeps_the_last_id_and_retry() {
         let mut parser = EventParser::with_limit(50);
-        let mut bytes = Bytes::from("retry: 5\nid: 1\ndata: a\n\nid: 2\nevent: x\ndata: b\nda");
+        let mut bytes = "retry: 5\nid: 1\ndata: a\n\nid: 2\nevent: x\ndata: b\nda".as_bytes();
         assert!(parser.next(&mut bytes).is_ok_and(|event| event.is_some()));
         assert_eq!(parser.next(&mut bytes), Ok(None));
         parser.restart();
-        let mut bytes = Bytes::from("\u{feff}data: c\n\n");
+        let mut bytes = "\u{feff}data: c\n\n".as_bytes();
         let event = parser.next(&mut bytes).expect("short").expect("whole");
         assert_eq!(
             (&*event.event, &*event.data, &*event.id),
@@ -403,14 +426,15 @@ mod tests {
     fn check_limit(limit: usize, pieces: impl IntoIterator<Item = &'static str>) {
         let mut parser = EventParser::with_limit(limit);
         let failed = pieces.into_iter().any(|piece| {
-            let result = parser.next(&mut Bytes::from(piece));
-            let held = [&parser.event, &parser.data, &parser.id].map(|text| text.len());
-            assert!(parser.line.len() + held.iter().sum::<usize>() <= 2 * limit + 1);
+            let result = parser.next(&mut piece.as_bytes());
+            let id = parser.id.as_deref().unwrap_or_default();
+            let held = parser.event.len() + parser.data.len() + id.len();
+            assert!(parser.line.len() + held <= 2 * limit + 1);
             result.is_err()
         });
         assert!(failed);
         assert_eq!(
-            parser.next(&mut Bytes::from("\n\n")),
+            parser.next(&mut "\n\n".as_bytes()),
             Err(EventTooLong { limit })
         );
     }
@@ -436,7 +460,7 @@ mod tests {
     fn a_stream_without_end_of_short_events_fits() {
         let mut parser = EventParser::with_limit(20);
         for _ in 0..1000 {
-            let mut bytes = Bytes::from(": comment\nid: 1\nevent: x\ndata: a\n\n");
+            let mut bytes = ": comment\nid: 1\nevent: x\ndata: a\n\n".as_bytes();
             assert!(parser.next(&mut bytes).is_ok_and(|event| event.is_some()));
             assert_eq!(parser.next(&mut bytes), Ok(None));
         }

@@ -72,6 +72,21 @@ async fn a_stream_that_has_ended_gives_its_connection_back() {
     );
 }
 
+// A stream may be dropped between two events: what has come behind the first stays.
+#[tokio::test]
+async fn events_not_asked_for_stay_with_the_body() {
+    let (mut response, mut peer) = get(ENDLESS).await;
+    peer.send("data: one\n\ndata: two\n\nthree\nrest").await;
+    for want in ["one", "two"] {
+        let mut events = response.events().expect("events");
+        assert_eq!(data(&mut events).await.as_deref(), Some(want));
+    }
+    let line = soon("a line", response.content().line()).await;
+    assert_eq!(line.expect("a body").as_deref(), Some(&b"three\n"[..]));
+    drop(peer);
+    assert_eq!(response.read().await.expect("a body"), "rest");
+}
+
 #[tokio::test]
 async fn events_in_gzip_are_told_when_they_are_flushed() {
     let head = ENDLESS.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n");

@@ -388,9 +388,27 @@ impl Content {
         &mut self,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<Option<Bytes>, ClientError>> {
+        let more = ready!(self.poll_held(cx))?;
+        Poll::Ready(Ok(more.then(|| self.held.take_front())))
+    }
+
+    /// Waits until there is something to take; tells whether there is.
+    pub(crate) fn poll_held(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<bool, ClientError>> {
         ready!(self.poll_fill(cx, 1))?;
-        let front = self.held.take_front();
-        Poll::Ready(Ok(if front.is_empty() { None } else { Some(front) }))
+        Poll::Ready(Ok(!self.held.is_empty()))
+    }
+
+    /// Gives what is there to `take`, which leaves the rest of it.
+    pub(crate) fn take_held<T>(&mut self, take: impl FnOnce(&mut &[u8]) -> T) -> T {
+        let front = self.held.front();
+        let mut rest = front;
+        let taken = take(&mut rest);
+        let len = front.len() - rest.len();
+        self.held.advance(len);
+        taken
     }
 
     /// Holds `size` bytes, or all there are until the end.

@@ -8,7 +8,6 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use aio_core::{EventParser, ServerSentEvent};
-use bytes::Bytes;
 use futures_core::Stream;
 
 use super::ClientResponse;
@@ -125,8 +124,6 @@ impl ClientResponse {
 pub struct EventStream<C = Content> {
     content: C,
     parser: EventParser,
-    /// What was read, but not yet parsed.
-    input: Bytes,
     /// The stream has given its error.
     told: bool,
 }
@@ -141,7 +138,6 @@ impl<C: BorrowMut<Content>> EventStream<C> {
         Self {
             content,
             parser,
-            input: Bytes::new(),
             told: false,
         }
     }
@@ -161,7 +157,8 @@ impl<C: BorrowMut<Content>> EventStream<C> {
     ) -> Poll<Result<Option<ServerSentEvent>, ClientError>> {
         let content = self.content.borrow_mut();
         loop {
-            match self.parser.next(&mut self.input) {
+            // What was read and holds more events stays with the body: this may be dropped.
+            match content.take_held(|held| self.parser.next(held)) {
                 Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
                 Ok(None) => {}
                 Err(error) => {
@@ -170,9 +167,8 @@ impl<C: BorrowMut<Content>> EventStream<C> {
                     return Poll::Ready(Err(content.read_error(error)));
                 }
             }
-            match ready!(content.poll_chunk(cx))? {
-                Some(chunk) => self.input = chunk,
-                None => return Poll::Ready(Ok(None)),
+            if !ready!(content.poll_held(cx))? {
+                return Poll::Ready(Ok(None));
             }
         }
     }
