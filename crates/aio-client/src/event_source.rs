@@ -20,6 +20,9 @@ use crate::response::{ClientResponse, EventOptions, EventStream};
 /// what browsers wait.
 const RETRY: Duration = Duration::from_secs(3);
 
+/// How long to wait at least for having failed: doubling nothing would lead nowhere.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// How long to wait at most for having failed often.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -104,8 +107,9 @@ impl EventSource {
         self
     }
 
-    /// Sets how many connections in a row may fail without an event; default 5, `None` for
-    /// any number. A response that ends as it should is no failure.
+    /// Sets how many connections in a row may fail before a byte of the events has come, be it
+    /// of a comment; default 5, `None` for any number. A response that ends as it should is no
+    /// failure.
     pub fn max_failures(mut self, max: impl Into<Option<u32>>) -> Self {
         self.max_failures = max.into();
         self
@@ -145,15 +149,18 @@ impl EventSource {
                     Err(error) => self.failed(error)?,
                 },
                 State::Open(events) => match ready!(events.poll_event(cx)) {
-                    Ok(Some(event)) => {
-                        self.failures = 0;
-                        return Poll::Ready(Ok(Some(event)));
-                    }
+                    Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
                     Ok(None) => {
                         self.failures = 0;
                         self.wait();
                     }
-                    Err(error) => self.failed(error)?,
+                    Err(error) => {
+                        // Those that are kept alive by comments may go long without an event.
+                        if events.has_begun() {
+                            self.failures = 0;
+                        }
+                        self.failed(error)?;
+                    }
                 },
                 State::Waiting(sleep) => {
                     ready!(sleep.as_mut().poll(cx));
@@ -206,8 +213,13 @@ impl EventSource {
             return;
         }
         let retry = self.parser.retry().unwrap_or(self.retry);
-        let doubled = 1 << self.failures.saturating_sub(1).min(10);
-        let patient = retry.saturating_mul(doubled).min(LONGEST);
+        let patient = match self.failures {
+            0 => retry,
+            failures => {
+                let doubled = 1 << (failures - 1).min(10);
+                retry.max(SHORTEST).saturating_mul(doubled).min(LONGEST)
+            }
+        };
         self.state = State::Waiting(Box::pin(sleep(patient.max(retry))));
     }
 

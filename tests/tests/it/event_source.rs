@@ -1,8 +1,8 @@
 //! Server-sent events that go on behind a broken connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aio_client::{ClientSession, EventSource};
+use aio_client::{ClientSession, ConnectionRetry, EventSource};
 
 use crate::peer::{Listener, Peer, give_up, soon};
 
@@ -193,6 +193,45 @@ async fn too_many_failures_in_a_row_end_it() {
             .expect("no second error"),
         None
     );
+}
+
+#[tokio::test]
+async fn a_stream_of_comments_that_breaks_is_no_failure_in_a_row() {
+    let listener = Listener::new().await;
+    let mut events = events(&listener).max_failures(1);
+    let server = async {
+        for _ in 0..4 {
+            let said = format!("{HEAD}Content-Length: 99\r\n\r\n: still here\n");
+            drop(answer(&listener, said).await);
+        }
+        answer(&listener, format!("{HEAD}\r\ndata: a\n\n")).await;
+    };
+    let (_, event) = soon("an event", async { tokio::join!(server, events.next()) }).await;
+    assert_eq!(event.expect("no error").expect("an event").data, "a");
+}
+
+#[tokio::test]
+async fn however_short_the_wait_failures_make_it_longer() {
+    let listener = Listener::new().await;
+    let request = ClientSession::new().get(listener.url("/feed"));
+    let request = request.retry_connection(ConnectionRetry::Off);
+    let mut events = request
+        .event_source()
+        .retry(Duration::ZERO)
+        .max_failures(None);
+    let begun = Instant::now();
+    let server = async {
+        for _ in 0..4 {
+            let mut peer = listener.accept().await;
+            peer.head().await;
+            peer.reset();
+        }
+        answer(&listener, format!("{HEAD}\r\ndata: a\n\n")).await;
+    };
+    let (_, event) = soon("an event", async { tokio::join!(server, events.next()) }).await;
+    event.expect("no error").expect("an event");
+    // 10 ms, 20, 40 and 80.
+    assert!(begun.elapsed() >= Duration::from_millis(150));
 }
 
 #[tokio::test]

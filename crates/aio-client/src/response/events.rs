@@ -186,6 +186,11 @@ impl<C: BorrowMut<Content>> EventStream<C> {
 }
 
 impl EventStream {
+    /// Tells whether any of the body has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.content.total_bytes() > 0
+    }
+
     pub(crate) fn into_parser(self) -> EventParser {
         self.parser
     }
