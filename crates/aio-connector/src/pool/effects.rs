@@ -52,6 +52,11 @@ impl<C> Default for Effects<C> {
 }
 
 impl<C> Effects<C> {
+    /// Tells whether nothing follows, as from most changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wake.is_empty() && self.wakers.is_empty() && self.closing.is_empty() && !self.reap
+    }
+
     /// Drops and wakes; gives the origins whose slots are free then.
     pub(crate) fn carry_out(self) -> SmallVec<[usize; 1]> {
         drop(self.wakers);

@@ -329,6 +329,14 @@ where
     ) -> R {
         let mut effects = Effects::default();
         let result = change(&mut self.lock(), &mut effects);
+        if !effects.is_empty() {
+            self.carry_out(effects);
+        }
+        result
+    }
+
+    #[cold]
+    fn carry_out(self: &Arc<Self>, effects: Effects<C>) {
         if effects.reap {
             self.reaper.rouse(self);
         }
@@ -340,7 +348,6 @@ where
             }
             freed = effects.carry_out();
         }
-        result
     }
 
     #[cfg(test)]
