@@ -198,7 +198,11 @@ impl HeadParser {
     /// the first byte too many tells the error.
     fn check_line(&self, line: &[u8]) -> Result<(), HttpError> {
         let over_head = (self.line + line.len()).saturating_sub(self.head_limit);
-        if self.status.is_some() && line.len() <= self.limits.max_field_size && over_head == 0 {
+        let usual = match self.status {
+            Some(_) => line.len() <= self.limits.max_field_size,
+            None => line.len() <= self.limits.max_line_size && line.starts_with(b"HTTP/"),
+        };
+        if usual && over_head == 0 {
             return Ok(());
         }
         self.check_odd_line(line, over_head)
