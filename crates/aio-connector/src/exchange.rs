@@ -67,6 +67,9 @@ struct Left {
     sent: u64,
     is_sent: bool,
     marks: Marks,
+    over: Instant,
+    /// The response came whole.
+    whole: bool,
     steps: Option<Box<Steps>>,
     trailers: Option<Box<HeaderView>>,
 }
@@ -265,12 +268,14 @@ impl Exchange {
 
     /// Tells how long the parts took of a request that `started` then.
     pub fn timings(&self, started: Instant) -> Timings {
-        let (marks, steps) = match (&self.left, self.link()) {
-            (Some(left), _) => (left.marks, left.steps.as_deref()),
-            (None, Some(link)) => (link.marks, link.steps.as_deref()),
-            (None, None) => (Marks::begun(started), None),
-        };
-        marks.timings(steps, started)
+        match (&self.left, self.link()) {
+            (Some(left), _) => {
+                let over = Some((left.over, left.whole));
+                left.marks.timings(left.steps.as_deref(), started, over)
+            }
+            (None, Some(link)) => link.marks.timings(link.steps.as_deref(), started, None),
+            (None, None) => Marks::begun(started).timings(None, started, None),
+        }
     }
 
     /// Returns how many bytes of body are still to come, if that is known.
@@ -386,7 +391,9 @@ impl Exchange {
         self.left = Some(Left {
             sent: link.sent(),
             is_sent: link.is_sent(),
-            marks: link.marks.over(now, whole),
+            marks: link.marks,
+            over: now,
+            whole,
             steps: link.steps.take(),
             trailers: link.take_trailers(),
         });

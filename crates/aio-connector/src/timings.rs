@@ -76,10 +76,6 @@ pub(crate) struct Marks {
     begun: Instant,
     pub(crate) sent: Option<Instant>,
     pub(crate) head: Option<Instant>,
-    /// When it ended, or was left.
-    over: Option<Instant>,
-    /// The response came whole.
-    whole: bool,
 }
 
 impl Marks {
@@ -88,25 +84,19 @@ impl Marks {
             begun,
             sent: None,
             head: None,
-            over: None,
-            whole: false,
-        }
-    }
-
-    pub(crate) fn over(self, over: Instant, whole: bool) -> Self {
-        Self {
-            over: Some(over),
-            whole,
-            ..self
         }
     }
 
     /// Tells how long the parts took of a request that `started` then, and took these steps
-    /// to its connection.
-    pub(crate) fn timings(&self, steps: Option<&Steps>, started: Instant) -> Timings {
-        let Self {
-            begun, sent, head, ..
-        } = *self;
+    /// to its connection; also when it was `over`, and whether its response came whole.
+    pub(crate) fn timings(
+        &self,
+        steps: Option<&Steps>,
+        started: Instant,
+        over: Option<(Instant, bool)>,
+    ) -> Timings {
+        let Self { begun, sent, head } = *self;
+        let whole = over.filter(|(_, whole)| *whole).map(|(over, _)| over);
         let out = [sent, head].into_iter().flatten().min();
         let between =
             |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
@@ -118,10 +108,9 @@ impl Marks {
             tls: steps.tls,
             send: between(Some(begun), out),
             wait: between(sent.filter(|_| sent == out), head),
-            receive: between(head, self.over.filter(|_| self.whole)),
-            total: self
-                .over
-                .unwrap_or_else(now)
+            receive: between(head, whole),
+            total: over
+                .map_or_else(now, |(over, _)| over)
                 .saturating_duration_since(started),
         }
     }
@@ -139,10 +128,7 @@ mod tests {
         let at = |seconds: Option<u32>| seconds.map(|seconds| start + seconds * SECOND);
         let mut marks = Marks::begun(start + SECOND);
         (marks.sent, marks.head) = (at(sent), at(head));
-        if let Some(over) = at(over) {
-            marks = marks.over(over, true);
-        }
-        let timings = marks.timings(None, start);
+        let timings = marks.timings(None, start, at(over).map(|over| (over, true)));
         let parts = [timings.send, timings.wait, timings.receive];
         assert_eq!(parts, want.map(|part| part.map(|part| part * SECOND)));
         if let Some(over) = over {
