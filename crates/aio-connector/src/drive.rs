@@ -233,7 +233,6 @@ impl Link {
         state.parser = HeadParser::new(options.limits);
         (state.limits, state.exchanged) = (options.limits, options.exchanged);
         (state.interim, state.receipts) = (0, 0);
-        state.informational = None;
         (state.message, state.upload_failed, state.refused) = (None, None, false);
         self.requests += 1;
         self.sent_head = head;
@@ -483,6 +482,8 @@ impl Link {
         self.user.rests();
         self.stream.rest();
         self.sent_head = Bytes::new();
+        // Nobody may have taken them.
+        self.exchange.informational = None;
         // A piece of a block that is held somewhere keeps all of it alive, and the
         // capacity of a buffer is only what is left of its block. Under TLS there is one
         // more buffer below, which stays.
