@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use aio_connector::BoxFuture;
+use aio_connector::{BoxFuture, ConnectionError};
 use aio_core::{EventParser, ServerSentEvent};
 use futures_core::Stream;
 use http::StatusCode;
@@ -193,6 +193,8 @@ impl EventSource {
     fn failed(&mut self, error: ClientError) -> Result<(), ClientError> {
         self.failures += 1;
         let may_pass = match &error {
+            // Of the session, say: it stays closed.
+            ClientError::Connection(ConnectionError::Closed { .. }) => false,
             ClientError::Connection(_) => !error.is_tls(),
             ClientError::Payload(_) => true,
             _ => false,

@@ -249,6 +249,21 @@ async fn a_wrong_request_is_an_error_at_once() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_closed_ends_it_at_once() {
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    let mut events = session.get(listener.url("/feed")).event_source();
+    let server = answer(&listener, format!("{HEAD}\r\ndata: a\n\n"));
+    let ((_, peer), event) = soon("an event", async { tokio::join!(server, events.next()) }).await;
+    event.expect("no error").expect("an event");
+    session.close().await;
+    // Not after the 3 seconds of a failure that may pass.
+    let error = soon("an error", events.next()).await.expect_err("closed");
+    assert_eq!(error.aiohttp_class(), "ClientConnectionError");
+    assert_eq!(events.next().await.expect("no second error"), None);
+    drop(peer);
+}
+
+#[tokio::test]
 async fn a_body_that_can_be_sent_once_is_not_sent_again() {
     let listener = Listener::new().await;
     let reader = aio_client::ReaderBody::new(&b"once"[..]);
