@@ -627,7 +627,8 @@ impl State {
         let interim = self.informational.get_or_insert_default();
         interim.len = interim.len.saturating_add(lengths.sum());
         if interim.len <= self.limits.max_head_size() {
-            interim.heads.push((head.status, head.headers));
+            // Copied: what was received with them may be much longer than they are.
+            interim.heads.push((head.status, head.headers.detached()));
         }
     }
 }

@@ -256,9 +256,21 @@ impl HeaderView {
         Self { bytes, fields }
     }
 
-    /// Makes one with bytes of its own, which keeps no more alive than it shows.
-    pub(crate) fn detached(self) -> Self {
-        Self::new(Bytes::copy_from_slice(&self.bytes), self.fields)
+    /// Makes one with bytes of its own, which keeps no more alive than it shows: not the
+    /// block that it was received into, nor the blanks between its fields.
+    pub fn detached(self) -> Self {
+        let (mut bytes, mut fields) = (Vec::new(), self.fields);
+        for field in &mut fields {
+            let mut copy = |at: &mut u32, len| {
+                let text = slice(&self.bytes, *at, len);
+                // It fits: the copy is no longer than what it is of.
+                *at = bytes.len() as u32;
+                bytes.extend_from_slice(text);
+            };
+            copy(&mut field.name, field.name_len);
+            copy(&mut field.value, field.value_len);
+        }
+        Self::new(bytes.into(), fields)
     }
 
     /// Returns the first field of that name.
@@ -459,7 +471,10 @@ impl fmt::Debug for HeaderView {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::http1::{HeadParser, Limits};
 
     fn headers(pairs: &[(&str, &str)]) -> Headers {
         let mut headers = Headers::new();
@@ -467,6 +482,22 @@ mod tests {
             headers.append(name, value).expect("test headers are valid");
         }
         headers
+    }
+
+    #[test]
+    fn a_detached_view_keeps_no_more_than_it_shows() {
+        let head = format!(
+            "HTTP/1.1 103 Early\r\nA:{:9000}1\r\nbb: 2 \r\nC:\r\n\r\n",
+            ""
+        );
+        let mut received = BytesMut::from(&*head);
+        let parsed = HeadParser::new(Limits::default()).parse(&mut received);
+        let view = parsed.expect("valid").expect("whole").headers;
+        let detached = view.clone().detached();
+        assert_eq!(detached.bytes, "A1bb2C");
+        let shown = |view: &HeaderView| format!("{:?}", view.iter().collect::<Vec<_>>());
+        assert_eq!(shown(&detached), shown(&view));
+        assert_eq!(detached.get("BB").expect("a field").as_bytes(), b"2");
     }
 
     #[track_caller]
