@@ -11,7 +11,7 @@ use aio_core::http1::{
     BodyDecoder, BodyEvent, Exchanged, Framing, Head, HeadParser, Limits, Message,
 };
 use aio_core::{Body, HeaderView, HttpError, PayloadError};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{Method, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::{self, Handle};
@@ -21,36 +21,14 @@ use crate::exchange::{ExchangeError, ExchangeOptions};
 use crate::info::Facts;
 use crate::key::ConnectionKey;
 use crate::pool::{Kept, User};
+use crate::received::{IDLE_BUFFER, READ, Received};
 use crate::timer::{Timer, now};
 use crate::timings::{Marks, Steps};
 use crate::transport::Transport;
 use crate::upload::{Upload, UploadError};
 
-/// What one receive asks for at most. On the CPUs measured (Zen 3) bulk reads of 64 KiB
-/// cost 0.71 of hyper's, those of 256 KiB 0.92, those of 8 KiB 1.32.
-const READ: usize = 64 * 1024;
-
-/// From here on a body is worth a block that starts on a page.
-const BULK: u64 = 16 * 1024;
-
-/// The buffer for heads and small bodies at first, of which half is kept free. Each idle
-/// connection keeps it: a service whose responses are longer gets four times that.
-const SMALL: usize = 2 * 1024;
-
 /// What is told of a head that was cut off.
 const PARTIAL: usize = 4 * 1024;
-
-/// The kernel's copy runs many times slower when source and destination are 1 to 31
-/// bytes apart modulo the page size, and the allocator puts large blocks just there: so
-/// a block starts on a page, and after each full read 192 bytes further.
-const PAGE: usize = 4096;
-const STEP: usize = 192;
-
-/// The begin of a chunk's size line, behind the chunk before: copied into the next block.
-const TAIL: usize = 32;
-
-/// What an idle connection may keep of its buffers.
-const IDLE_BUFFER: usize = 16 * 1024;
 
 /// How much of an unread body is taken from the socket to save its connection.
 const DRAIN: usize = 64 * 1024;
@@ -58,19 +36,13 @@ const DRAIN: usize = 64 * 1024;
 /// A connection that speaks HTTP/1.1, with its buffers and the exchange under way.
 pub(crate) struct Link {
     stream: Transport,
-    received: BytesMut,
+    received: Received,
     /// Where the next head is written; see [`Link::head_buffer`].
     head: BytesMut,
     pub(crate) sent_head: Bytes,
     pub(crate) timer: Timer,
     /// Whose driver tells when the socket is ready; it may end before the connection.
     runtime: Option<runtime::Id>,
-    /// How far into a page the next bulk read starts.
-    shift: usize,
-    /// The buffer is a block for bulk reads.
-    bulk: bool,
-    /// The size of the next small buffer; more when a receive has filled one.
-    room: usize,
     requests: u64,
     created: Instant,
     facts: Arc<Facts>,
@@ -128,14 +100,11 @@ impl Link {
             marks: Marks::begun(created),
             steps: None,
             stream,
-            received: BytesMut::new(),
+            received: Received::new(),
             head: BytesMut::new(),
             sent_head: Bytes::new(),
             timer: Timer::default(),
             runtime: current_runtime(),
-            shift: 0,
-            bulk: false,
-            room: SMALL,
             requests: 0,
             created,
             user,
@@ -197,7 +166,7 @@ impl Link {
 
     /// Takes the byte stream out, and what was received and not read yet.
     pub(crate) fn into_parts(self) -> (Transport, Bytes) {
-        (self.stream, self.received.freeze())
+        (self.stream, self.received.into_bytes())
     }
 
     pub(crate) fn slot(&self) -> &Slot {
@@ -376,8 +345,7 @@ impl Link {
                 BodyEvent::End => return self.wait(cx),
                 event => return Poll::Ready(Ok(event)),
             }
-            let bulk = self.is_bulk();
-            match self.poll_receive(cx, bulk) {
+            match self.poll_receive(cx, true) {
                 Poll::Pending => return self.wait(cx),
                 Poll::Ready(Ok(0)) => self.exchange.body.end_of_input()?,
                 Poll::Ready(Ok(_)) => {}
@@ -484,13 +452,7 @@ impl Link {
         self.sent_head = Bytes::new();
         // Nobody may have taken them.
         self.exchange.informational = None;
-        // A piece of a block that is held somewhere keeps all of it alive, and the
-        // capacity of a buffer is only what is left of its block. Under TLS there is one
-        // more buffer below, which stays.
-        let bulk = std::mem::take(&mut self.bulk);
-        if bulk || self.stream.is_tls() || self.received.try_reclaim(IDLE_BUFFER + 1) {
-            self.received = BytesMut::new();
-        }
+        self.received.rest(self.stream.is_tls());
     }
 
     /// Writes on, if there is anything to write; what the peer says goes on meanwhile.
@@ -527,68 +489,14 @@ impl Link {
         }
     }
 
-    /// Tells whether the next receive is worth a block.
-    fn is_bulk(&self) -> bool {
-        let body = &self.exchange.body;
-        // Chunks may be short where the body is long.
-        let bulk = body.expected() >= BULK || (self.bulk && body.remaining().is_none());
-        bulk && self.received.len() <= TAIL
-    }
-
-    /// Receives once, into a block or a small buffer.
+    /// Receives once: a head, or of a body.
     #[inline]
-    fn poll_receive(&mut self, cx: &mut Context<'_>, bulk: bool) -> Poll<io::Result<usize>> {
-        if bulk {
-            self.prepare_block();
-        } else if self.received.capacity() - self.received.len() < self.room / 2 {
-            self.received.reserve(self.room);
-        }
-        let room = self.received.capacity() - self.received.len();
-        let mut limited = (&mut self.received).limit(READ);
-        let read = ready!(pin!(self.stream.read_buf(&mut limited)).poll(cx))?;
+    fn poll_receive(&mut self, cx: &mut Context<'_>, in_body: bool) -> Poll<io::Result<usize>> {
+        let body = in_body.then_some(&self.exchange.body);
+        let read = ready!(self.received.poll_from(cx, &mut self.stream, body))?;
         self.exchange.receipts += 1;
         self.exchange.at_head = false;
-        if read == room {
-            self.bulk |= self.room == IDLE_BUFFER && self.exchange.body.remaining().is_none();
-            self.room = (4 * self.room).min(IDLE_BUFFER);
-        }
-        if bulk && read == READ {
-            self.shift = (self.shift + STEP) % PAGE;
-        }
         Poll::Ready(Ok(read))
-    }
-
-    /// Makes room for a bulk read where the kernel copies fast.
-    fn prepare_block(&mut self) {
-        self.bulk = true;
-        let mut tail = [0; TAIL];
-        let (tail, _) = tail.split_at_mut(self.received.len());
-        tail.copy_from_slice(&self.received);
-        self.received.clear();
-        self.prepare_empty_block(tail.len());
-        self.received.extend_from_slice(tail);
-    }
-
-    /// The same, with so much room before the place as `lead` bytes need.
-    fn prepare_empty_block(&mut self, lead: usize) {
-        let block = READ + 2 * PAGE;
-        if !self.received.try_reclaim(block) {
-            // Pieces of the block are still held: it is used up first, so that a small
-            // piece that is kept does not keep a block of its own alive.
-            if self.received.capacity() >= BULK as usize {
-                return;
-            }
-            self.received.reserve(block);
-        }
-        let mut skip = self.received.as_ptr().align_offset(PAGE) + self.shift;
-        if skip < lead {
-            skip += STEP;
-        }
-        let skip = skip - lead;
-        if skip + READ <= self.received.capacity() {
-            self.received.resize(skip, 0);
-            self.received.advance(skip);
-        }
     }
 
     fn disconnected(&mut self) -> ExchangeError {

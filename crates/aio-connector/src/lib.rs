@@ -20,6 +20,7 @@ mod pool;
 #[path = "pool/tests.rs"]
 mod pool_tests;
 mod pooled;
+mod received;
 mod stats;
 mod sync;
 mod tcp;
