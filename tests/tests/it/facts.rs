@@ -1,6 +1,8 @@
 //! What a response tells beside its head and body: trailers, interim responses, its
 //! connection, and how long it took.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use aio_client::{
     Resolver, TcpConnector, Timings, TlsVersion, TraceConfig, TraceStart,
 };
 use aio_tests::tls::Authority;
+use http_body::Body as _;
 use rustls::version::{TLS12, TLS13};
 
 use crate::peer::{Listener, Peer, begin, soon};
@@ -79,6 +82,66 @@ async fn trailers_of_a_body_that_nobody_read_are_not_told() {
     assert!(response.trailers().is_none(), "its body was not read");
     response.release();
     assert!(response.trailers().is_none());
+}
+
+/// A body with trailers, all at once, in packets, and without a byte before them.
+const TRAILED: [(&str, &str, &str); 4] = [
+    ("2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n", "", "hi"),
+    ("2\r\nhi\r\n0\r\n", "X-Sum: 7\r\n\r\n", "hi"),
+    ("0\r\nX-Sum: 7\r\n\r\n", "", ""),
+    ("", "0\r\nX-Sum: 7\r\n\r\n", ""),
+];
+
+#[tokio::test]
+async fn trailers_are_the_last_frame_of_a_body() {
+    for (early, late, want) in TRAILED {
+        let (response, mut peer) = get(&ClientSession::new(), format!("{CHUNKED}{early}")).await;
+        peer.send(late).await;
+        let mut body = response.into_stream();
+        let (mut data, mut trailers) = (Vec::new(), None);
+        let read = async {
+            // As hyper does: what says that it has ended is not asked again.
+            while !body.is_end_stream() {
+                assert!(trailers.is_none(), "nothing comes behind them");
+                assert_eq!(body.size_hint().exact(), None, "there is no place for them");
+                match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                    None => break,
+                    Some(frame) => match frame.expect("good").into_data() {
+                        Ok(more) => data.extend(more),
+                        Err(frame) => trailers = frame.into_trailers().ok(),
+                    },
+                }
+            }
+        };
+        soon("the body", read).await;
+        assert_eq!(data, want.as_bytes());
+        assert_eq!(trailers.expect("they came")["x-sum"], "7", "{early:?}");
+        assert!(body.chunk().await.expect("the end").is_none());
+        assert!(body.trailers().is_some(), "they stay");
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_sent_on_with_their_body() {
+    for (early, late, want) in TRAILED {
+        let (response, mut from) = get(&ClientSession::new(), format!("{CHUNKED}{early}")).await;
+        let (listener, session) = (Listener::new().await, ClientSession::new());
+        let request = session.put(listener.url("/")).body(response.into_stream());
+        let to = async {
+            let mut to = listener.accept().await;
+            let head = to.head().await;
+            assert!(head.contains("Transfer-Encoding: chunked\r\n"), "{head}");
+            from.send(late).await;
+            let body = to.until(b"\r\n\r\n").await;
+            to.send(OK).await;
+            (body, to)
+        };
+        let (answer, (body, _to)) =
+            soon("the copy", async { tokio::join!(request.send(), to) }).await;
+        assert_eq!(answer.expect("a response").status(), 200);
+        assert!(body.contains(want), "{body:?}");
+        assert!(body.ends_with("0\r\nx-sum: 7\r\n\r\n"), "{body:?}");
+    }
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub struct Content {
     source: Source,
     held: Held,
     failed: Option<ClientError>,
-    /// The stream has given its error.
+    /// The stream has given its error, or the body its trailers.
     told: bool,
     marks: ChunkMarks,
 }

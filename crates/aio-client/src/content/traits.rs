@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use aio_core::HeaderView;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
@@ -58,6 +59,15 @@ impl Stream for Content {
     }
 }
 
+impl Content {
+    /// The trailers, if they come next.
+    fn trailers_to_give(&self) -> Option<&HeaderView> {
+        self.trailers().filter(|_| !self.told)
+    }
+}
+
+/// The last frame has the [trailers](Content::trailers), if there are any that the `http`
+/// crate takes.
 impl http_body::Body for Content {
     type Data = Bytes;
     type Error = ClientError;
@@ -66,17 +76,28 @@ impl http_body::Body for Content {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientError>>> {
-        let chunk = ready!(self.poll_next(cx));
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+        let content = self.get_mut();
+        let frame = match ready!(Pin::new(&mut *content).poll_next(cx)) {
+            Some(chunk) => Some(chunk.map(Frame::data)),
+            None => {
+                let trailers = content.trailers_to_give().map(|fields| fields.to_map().0);
+                content.told = true;
+                let trailers = trailers.filter(|trailers| !trailers.is_empty());
+                trailers.map(|trailers| Ok(Frame::trailers(trailers)))
+            }
+        };
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.at_eof()
+        self.at_eof() && self.trailers_to_give().is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let held = self.held.len() as u64;
-        match self.source.left().filter(|_| self.failed.is_none()) {
+        let left = self.source.left().filter(|_| self.failed.is_none());
+        // Where a length is known before, trailers have no place.
+        match left.filter(|_| self.source.exchange.trailers().is_none()) {
             Some(left) => SizeHint::with_exact(held.saturating_add(left)),
             None => {
                 let mut hint = SizeHint::new();

@@ -8,7 +8,8 @@ use super::ClientResponse;
 use crate::content::Content;
 
 impl From<Content> for Body {
-    /// Sends what is left of a response on, as it comes; with its length, if that is known.
+    /// Sends what is left of a response on, as it comes; with its length, if that is known,
+    /// or with its trailers, if there are any.
     ///
     /// ```
     /// # use aio_client::{ClientError, ClientSession};
@@ -27,8 +28,8 @@ impl From<ClientResponse> for http::Response<Body> {
     /// Keeps status, version, headers and body; [`ResponseHead`](crate::ResponseHead) is
     /// among the extensions.
     ///
-    /// The body comes as it is read. One that was read whole before is there again. Where
-    /// it is decoded, `Content-Encoding` and `Content-Length` would not be true any more
+    /// The body comes as it is read, trailers with it. One that was read whole before is there
+    /// again, without trailers. Where it is decoded, `Content-Encoding` and `Content-Length` would not be true any more
     /// and are left out; so are headers that the `http` crate refuses. Those of the
     /// connection, as `Transfer-Encoding`, stay as they were received.
     ///
