@@ -366,13 +366,13 @@ fn to_map<'a>(fields: impl Iterator<Item = HeaderRef<'a>>) -> (HeaderMap, usize)
     let mut map = HeaderMap::new();
     let mut refused = 0;
     for field in fields {
-        match (
-            HeaderName::from_bytes(field.name().as_bytes()),
-            field.to_value(),
-        ) {
-            (Ok(name), Ok(value)) => _ = map.append(name, value),
-            _ => refused += 1,
-        }
+        let name = HeaderName::from_bytes(field.name().as_bytes());
+        let taken = match (name, field.to_value()) {
+            // A map has room for some 24,000 fields, and panics when asked for more.
+            (Ok(name), Ok(value)) => map.try_append(name, value).is_ok(),
+            _ => false,
+        };
+        refused += usize::from(!taken);
     }
     (map, refused)
 }
@@ -575,5 +575,18 @@ mod tests {
             (map.get_all("a").iter().count(), map.len(), refused),
             (2, 3, 0)
         );
+    }
+
+    #[test]
+    fn a_map_that_is_full_refuses_the_rest() {
+        let mut fields = Headers::new();
+        for at in 0..33_000 {
+            fields
+                .append(format!("x-{at}").as_str(), "1")
+                .expect("a good field");
+        }
+        let (map, refused) = fields.to_map();
+        assert!(refused > 0, "{}", map.len());
+        assert_eq!(map.len() + refused, 33_000);
     }
 }
