@@ -219,9 +219,22 @@ impl Decoder {
         output: &mut BytesMut,
         budget: usize,
     ) -> Result<Progress, PayloadError> {
-        match &mut self.before {
-            None => self.layer.decode(input, output, budget),
-            Some(before) => before.decode_behind(&mut self.layer, input, output, budget),
+        self.decode_within(input, output, budget, &mut { BETWEEN_MAX })
+    }
+
+    /// Decodes as long as there is something left `between` the layers, all of them together:
+    /// with a bound for each, the third would allow what the second does as often as that.
+    fn decode_within(
+        &mut self,
+        input: &mut Bytes,
+        output: &mut BytesMut,
+        budget: usize,
+        between: &mut usize,
+    ) -> Result<Progress, PayloadError> {
+        let Self { layer, before } = self;
+        match before {
+            None => layer.decode(input, output, budget),
+            Some(before) => before.decode_behind(layer, input, output, budget, between),
         }
     }
 
@@ -250,8 +263,8 @@ impl Before {
         input: &mut Bytes,
         output: &mut BytesMut,
         mut budget: usize,
+        between: &mut usize,
     ) -> Result<Progress, PayloadError> {
-        let mut between = 0;
         let mut progress = Progress::NeedsBudget;
         loop {
             if self.more || !self.given.is_empty() {
@@ -268,12 +281,14 @@ impl Before {
             if progress == Progress::NeedsInput {
                 return Ok(progress);
             }
-            if budget == 0 || between >= BETWEEN_MAX {
+            if budget == 0 || *between == 0 {
                 return Ok(Progress::NeedsBudget);
             }
             let mut given = BytesMut::new();
-            let decoded = self.decoder.decode(input, &mut given, BETWEEN);
-            between += given.len();
+            let decoded = self
+                .decoder
+                .decode_within(input, &mut given, BETWEEN, between);
+            *between = between.saturating_sub(given.len());
             self.given = given.freeze();
             match decoded {
                 Err(error) if self.given.is_empty() => return Err(error),
