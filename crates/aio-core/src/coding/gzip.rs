@@ -10,6 +10,12 @@ const WINDOW_BITS: u8 = 15;
 /// The first byte of each gzip member (RFC 1952 2.3.1).
 pub(super) const MAGIC: u8 = 0x1f;
 
+/// Tells whether a zlib container may begin so: with its method, which is always 8
+/// (RFC 1950 2.2).
+pub(super) const fn is_zlib(first: u8) -> bool {
+    first & 0x0f == 8
+}
+
 /// Decodes a gzip member, or deflate.
 pub(super) struct Engine(Box<Decompress>);
 
@@ -20,9 +26,7 @@ impl Engine {
 
     /// Decodes the zlib container or raw deflate, whichever begins with `first`.
     pub(super) fn deflate(first: u8) -> Self {
-        // A zlib container starts with its method, which is always 8 (RFC 1950 2.2).
-        let has_zlib_header = first & 0x0f == 8;
-        let engine = Decompress::new_with_window_bits(has_zlib_header, WINDOW_BITS);
+        let engine = Decompress::new_with_window_bits(is_zlib(first), WINDOW_BITS);
         Self(Box::new(engine))
     }
 

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::{Coding, Progress, brotli, gzip, zstd};
 use crate::{BoxError, PayloadError};
 
-/// aiohttp: the largest number of members (gzip) or frames (zstd) that it decodes in one
+/// aiohttp: the largest number of members (gzip, deflate) or frames (zstd) that it decodes in one
 /// call. A member costs an allocation but need not give output, so the budget does not
 /// bound them.
 pub(super) const MAX_MEMBERS: usize = 1024;
@@ -37,7 +37,7 @@ enum State {
     Failed(PayloadError),
 }
 
-/// Decodes one member: of gzip and zstd there may be several, of the others there is one.
+/// Decodes one member: of br there is one, of the others there may be several.
 enum Engine {
     Gzip(gzip::Engine),
     Brotli(brotli::Engine),
@@ -147,7 +147,9 @@ impl Coding {
     fn may_go_on_with(self, first: u8) -> bool {
         match self {
             Self::Gzip => first == gzip::MAGIC,
-            Self::Deflate | Self::Brotli => false,
+            // As aiohttp, whose decoder does not tell it from gzip there.
+            Self::Deflate => gzip::is_zlib(first),
+            Self::Brotli => false,
             // The frame's own check says more than its first byte.
             Self::Zstd => true,
         }

@@ -210,8 +210,8 @@ impl Decoder {
     /// # Errors
     ///
     /// [`PayloadError::Decode`] when the input is corrupt, when something other than a
-    /// further gzip member or zstd frame follows the end, or when one call meets more than
-    /// 1024 of these. What was decoded before stays in `output`; each later call fails with
+    /// further gzip member, zlib container or zstd frame follows the end, or when one call
+    /// meets more than 1024 of these. What was decoded before stays in `output`; each later call fails with
     /// the same error.
     pub fn decode(
         &mut self,

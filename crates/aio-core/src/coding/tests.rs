@@ -107,6 +107,8 @@ fn concatenated_members_are_one_body() {
     let members = [gzip(b"a"), gzip(b""), gzip(b"bc")];
     check(Coding::Gzip, &members.concat(), b"abc");
     check(Coding::Gzip, &gzip(b"").repeat(MAX_MEMBERS), b"");
+    let containers = [zlib(b"a"), zlib(b""), zlib(b"bc")];
+    check(Coding::Deflate, &containers.concat(), b"abc");
     let frames = [
         zstd(b"a"),
         skippable(b"to be passed over"),
