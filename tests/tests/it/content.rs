@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aio_client::{Body, ClientError, ClientResponse, ClientSession, ReadError, ResponseHead};
+use aio_client::{
+    Body, BoxFuture, ClientError, ClientResponse, ClientSession, ReadError, ResponseHead,
+};
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 use http_body::Body as _;
@@ -19,7 +21,7 @@ use crate::reading::{CHUNKED, TEN, get};
 const ENDLESS: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
 fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(text).expect("in memory");
     gzip.finish().expect("in memory")
 }
@@ -540,22 +542,52 @@ async fn an_owned_stream_is_read_in_another_task() {
     assert_eq!(read.expect("a body"), "0123456789");
 }
 
-#[tokio::test]
-async fn a_large_copy_leaves_others_their_turn() {
-    // All of it is at hand, and the writer never waits.
-    let zeros = vec![0; 64 << 20];
-    let (mut response, _peer) = get(gzipped(&zeros)).await;
-    let mut sink = tokio::io::sink();
-    let mut copy = Box::pin(response.content().copy_to(&mut sink));
-    let mut turns = 0;
-    let bytes = soon(
-        "the copy",
-        poll_fn(|cx| {
-            let polled = copy.as_mut().poll(cx);
-            turns += usize::from(polled.is_pending());
-            polled
-        }),
-    );
-    assert_eq!(bytes.await.expect("a body"), zeros.len() as u64);
-    assert!(turns > 4, "{turns}");
+/// Polls a future to its end; tells how often others had their turn before that.
+async fn turns<T>(future: impl Future<Output = T>) -> (T, usize) {
+    let (mut future, mut turns) = (Box::pin(future), 0);
+    let polled = poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        turns += usize::from(polled.is_pending());
+        polled
+    });
+    let done = soon("the body", polled).await;
+    (done, turns)
 }
+
+#[tokio::test]
+async fn a_bomb_leaves_others_their_turn_however_it_is_read() {
+    // All of it is at hand, in one packet, and the writer never waits.
+    const LEN: usize = 64 << 20;
+    let body = gzip(&gzip(&gzip(&vec![0; LEN])));
+    let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip\r\nContent-Length: ";
+    let answer = [format!("{head}{}\r\n\r\n", body.len()).as_bytes(), &body].concat();
+    let reads: [Read; 4] = [
+        |response| {
+            Box::pin(async {
+                let mut sink = tokio::io::sink();
+                response.content().copy_to(&mut sink).await
+            })
+        },
+        |response| Box::pin(async { Ok(response.read().await?.len() as u64) }),
+        |response| {
+            Box::pin(async {
+                let mut read = 0;
+                while let Some(chunk) = response.content().chunk().await? {
+                    read += chunk.len() as u64;
+                }
+                Ok(read)
+            })
+        },
+        |response| Box::pin(async { Ok(response.content().exactly(LEN).await?.len() as u64) }),
+    ];
+    for (at, read) in reads.into_iter().enumerate() {
+        let (mut response, _peer) = get(&answer).await;
+        // Else the socket would give others their turn.
+        assert!(response.is_closed());
+        let (bytes, turns) = turns(read(&mut response)).await;
+        assert_eq!(bytes.expect("a body"), LEN as u64);
+        assert!(turns > 4, "{at}: {turns}");
+    }
+}
+
+type Read = for<'a> fn(&'a mut ClientResponse) -> BoxFuture<'a, Result<u64, ClientError>>;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use tokio::io::AsyncWrite;
-use tokio::task::coop;
 
 use super::Content;
 use crate::error::{ClientError, ReadError};
@@ -51,10 +50,7 @@ impl Content {
                     done.map_err(|error| self.write_error(error))?;
                     return Poll::Ready(Ok(written));
                 }
-                // A writer that never waits, as one in memory, leaves others their turn.
-                let turn = ready!(coop::poll_proceed(cx));
                 let wrote = ready!(Pin::new(&mut *writer).poll_write(cx, self.held.front()));
-                turn.made_progress();
                 match wrote {
                     Ok(0) => {
                         let error = io::ErrorKind::WriteZero.into();

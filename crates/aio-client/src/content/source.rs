@@ -8,6 +8,7 @@ use aio_core::PayloadError;
 use aio_core::coding::{Decoder, Progress};
 use aio_core::http1::BodyEvent;
 use bytes::{Bytes, BytesMut};
+use tokio::task::coop;
 
 use super::prefetched::Prefetched;
 use crate::deadline::{Late, Watch};
@@ -171,6 +172,8 @@ impl Source {
         let before = output.len();
         loop {
             if coding.more || !coding.input.is_empty() {
+                // What is at hand may become gigabytes: other tasks have their turn.
+                ready!(coop::poll_proceed(cx)).made_progress();
                 // One byte too many shows that there are too many.
                 let left = coding.limit - coding.decoded;
                 let budget = left.saturating_add(1).min(DECODE) as usize;
@@ -186,8 +189,8 @@ impl Source {
                 if decoded > 0 {
                     return Poll::Ready(Ok(Decoded::Output));
                 }
-                // Much was decoded between stacked codings, and nothing came of it: other
-                // tasks have their turn.
+                // Much was decoded between stacked codings, and nothing came of it: that was
+                // a long turn.
                 if coding.more {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
