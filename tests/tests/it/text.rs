@@ -156,12 +156,21 @@ async fn json_is_of_its_content_type() {
         "Application/JSON; charset=utf-8",
         "application/json5",
         "text/x+json",
+        // Lists, of which the first counts.
+        "application/ld+json, text/html",
+        "application/json, text/html",
     ] {
         let (mut response, _peer) = get(good, "{}").await;
         let value: Value = response.json().await.expect(good);
         assert_eq!(value, json!({}));
     }
-    for bad in ["text/html", "text/json", "application/jso", ""] {
+    for bad in [
+        "text/html",
+        "text/json",
+        "application/jso",
+        "a/b, c/d+json",
+        "",
+    ] {
         let (mut response, _peer) = get(bad, "{}").await;
         let error = response.json::<Value>().await.expect_err(bad);
         assert_eq!(error.aiohttp_class(), "ContentTypeError", "{bad}");
@@ -196,6 +205,29 @@ async fn a_blank_body_is_null() {
         response.json::<()>().await.expect("null");
         let error = response.json::<u8>().await.expect_err("no number");
         assert_eq!(error.aiohttp_class(), "JSONDecodeError");
+        // As in aiohttp, nothing is to be decoded.
+        let unknown = JsonOptions {
+            encoding: Some("no such"),
+            ..JsonOptions::default()
+        };
+        response.json_with::<()>(&unknown).await.expect("null");
+    }
+}
+
+#[tokio::test]
+async fn json_is_utf_8_whatever_the_session_guesses() {
+    // RSP-22.
+    for (content_type, want) in [
+        ("application/json", "utf-8"),
+        ("application/json+x", "utf-8"),
+        ("Application/RDAP+XML", "utf-8"),
+        ("application/x+json", "koi8-r"),
+        ("text/json", "koi8-r"),
+    ] {
+        let session = falling_back_to("koi8-r");
+        let (mut response, _peer) = get_with(session, content_type.as_bytes(), b"").await;
+        let charset = response.encoding().await.expect("a charset");
+        assert_eq!(charset, want, "{content_type}");
     }
 }
 

@@ -86,12 +86,9 @@ impl ClientResponse {
         if let Some(known) = label.as_deref().and_then(Charset::for_label) {
             return known;
         }
-        let json = [
-            "application/json",
-            "application/rdap",
-            "application/rdap+json",
-        ];
-        if json.contains(&content_type.essence()) {
+        // aiohttp: whatever stands behind a plus.
+        let json = ["application/json", "application/rdap"];
+        if json.contains(&content_type.essence().split('+').next().unwrap_or_default()) {
             return Charset::UTF_8;
         }
         let resolver = self.content.session().defaults().fallback_charset.as_ref();
@@ -124,9 +121,10 @@ impl ClientResponse {
             .map(|field| field.as_bytes());
         let given = String::from_utf8_lossy(given.unwrap_or_default()).to_lowercase();
         let is_expected = |expected: &str| match expected {
-            // The header may be a list of types.
+            // The header may be a list of types, of which the first counts.
             "application/json" => {
-                given.starts_with(expected) || ContentType::parse(given.as_bytes()).is_json()
+                let first = given.split(',').next().unwrap_or_default();
+                given.starts_with(expected) || ContentType::parse(first.as_bytes()).is_json()
             }
             other => given.contains(other),
         };
@@ -135,16 +133,19 @@ impl ClientResponse {
             let message = format!("Attempt to decode JSON with unexpected mimetype: {given}");
             return Err(self.error(ResponseErrorKind::ContentType, message).into());
         }
-        let charset = self.charset_for(options.encoding, &body)?;
-        let text = charset.decode(&body, OnError::Strict);
-        let text = text.map_err(|error| self.content.read_error(ReadError::Text(error)))?;
         // Python strips more blanks than JSON knows.
-        let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-        let deserialize = self.content.session().defaults().json_deserialize.as_ref();
-        let value = match deserialize {
-            _ if text.is_empty() => serde_json::from_str("null").map_err(Into::into),
-            Some(deserialize) => read_by(deserialize, text),
-            None => serde_json::from_str(text).map_err(Into::into),
+        const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
+        let value = if body.iter().all(|&byte| BLANKS.contains(&byte.into())) {
+            serde_json::from_str("null").map_err(Into::into)
+        } else {
+            let charset = self.charset_for(options.encoding, &body)?;
+            let text = charset.decode(&body, OnError::Strict);
+            let text = text.map_err(|error| self.content.read_error(ReadError::Text(error)))?;
+            let text = text.trim_matches(BLANKS);
+            match &self.content.session().defaults().json_deserialize {
+                Some(deserialize) => read_by(deserialize, text),
+                None => serde_json::from_str(text).map_err(Into::into),
+            }
         };
         value.map_err(|error: BoxError| self.content.read_error(ReadError::Json(error.into())))
     }
