@@ -24,9 +24,9 @@ fn guess(host: &str, body: &[u8]) -> &'static str {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(body, true);
     let country = host.rsplit('.').next().unwrap_or_default();
-    // The detector panics on anything else.
-    let is_country = |label: &str| label.bytes().all(|byte| byte.is_ascii_lowercase());
-    let country = Some(country.as_bytes()).filter(|_| is_country(country));
+    // The detector panics on anything else; a name may be Punycode.
+    let of_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let country = Some(country.as_bytes()).filter(|_| country.bytes().all(of_name));
     match detector.guess(country, Utf8Detection::Allow).name() {
         // What Python has no name for, and its name for the same bytes.
         "ISO-8859-8-I" => "iso8859-8",
@@ -78,6 +78,13 @@ mod tests {
             "windows-1255",
             "כל בני אדם נולדו בני חורין ושווים",
         );
+        // A short word is Russian in Russia, whose name has two forms; else it is Greek.
+        let word = b"\xed\xe5\xf2";
+        assert_eq!(guess("a.ru", word), "windows-1251");
+        assert_eq!(guess("a.xn--p1ai", word), "windows-1251");
+        for elsewhere in ["a.com", "a.", "10.0.0.1", "[::1]", "a.ТЕСТ"] {
+            assert_eq!(guess(elsewhere, word), "windows-1253", "{elsewhere}");
+        }
         check(
             "XN--P1AI",
             "windows-1252",
