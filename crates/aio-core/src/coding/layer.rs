@@ -191,7 +191,7 @@ impl Engine {
         while budget > 0 {
             let start = output.len();
             // Room that is there need not be made, and each step copies the window.
-            let spare = output.capacity() - start;
+            let spare = (output.capacity() - start).min(most_of(input.len()));
             let room = budget.min(room_for(input.len()).max(spare));
             output.resize(start + room, 0);
             let step = self.step(input, output.get_mut(start..).unwrap_or_default());
@@ -223,6 +223,16 @@ impl fmt::Debug for Engine {
             Self::Brotli(_) => "Brotli",
             Self::Zstd(_) => "Zstd",
         })
+    }
+}
+
+/// How much may come of `input` bytes, to be zeroed for it: deflate packs no better than
+/// 1:1032. A body of 1 MiB in pieces of a byte takes 0.1 s so, and 0.7 with all the room that
+/// is there. Without input there is more from what came before.
+fn most_of(input: usize) -> usize {
+    match input {
+        0 => usize::MAX,
+        input => input.saturating_mul(1032),
     }
 }
 
