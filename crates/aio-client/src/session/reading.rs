@@ -44,8 +44,9 @@ impl ClientSessionBuilder {
     ///
     /// However it is read, more is an error
     /// ([`PayloadError::DecodedTooLarge`](crate::PayloadError::DecodedTooLarge)) and closes
-    /// the connection, if some of the body is still to come. Without it a body that is read piece by piece costs no more memory
-    /// than any other, but as much time as its sender likes.
+    /// the connection, if some of the body is still to come. Without it a body that is read
+    /// piece by piece costs no more memory than any other, but as much time as its sender
+    /// likes.
     ///
     /// ```
     /// use aio_client::ClientSession;
@@ -63,8 +64,8 @@ impl ClientSessionBuilder {
     ///
     /// More is an error
     /// ([`PayloadError::BodyTooLarge`](crate::PayloadError::BodyTooLarge)), at once when the
-    /// head tells the length, and closes the connection, if some is still to come. Reading piece by piece has no
-    /// bound.
+    /// head tells the length, and closes the connection, if some is still to come. Reading
+    /// piece by piece has no bound.
     ///
     /// ```
     /// use aio_client::ClientSession;
