@@ -211,23 +211,26 @@ fn decode_utf16(
 ) -> Result<(), DecodeError> {
     let (pairs, odd) = bytes.as_chunks();
     let mut offset = start;
+    let mut is_cut = !odd.is_empty();
     for decoded in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         match decoded {
             Ok(c) => {
                 sink.text.push(c);
                 offset += 2 * c.len_utf16();
             }
-            Err(_) => {
+            Err(error) => {
                 sink.undecodable(offset)?;
                 offset += 2;
+                // Half a character and half a half of one are one error.
+                let is_half = error.unpaired_surrogate() < 0xdc00;
+                is_cut &= !is_half || offset < start + 2 * pairs.len();
             }
         }
     }
-    if odd.is_empty() {
-        Ok(())
-    } else {
-        sink.undecodable(offset)
+    if is_cut {
+        sink.undecodable(offset)?;
     }
+    Ok(())
 }
 
 /// Decodes a charset that extends ASCII by one character for each high byte.
@@ -560,6 +563,10 @@ mod tests {
         check_lenient("ascii", b"a\x80\x81b", "a\u{fffd}\u{fffd}b", "ab");
         check_lenient("cp1252", b"a\x81b", "a\u{fffd}b", "ab");
         check_lenient("utf-16-le", b"a\0b", "a\u{fffd}", "a");
+        check_lenient("utf-16-be", b"\xd8\0a", "\u{fffd}", "");
+        check_lenient("utf-16-be", b"\xd8\0\xd8\0a", "\u{fffd}\u{fffd}", "");
+        check_lenient("utf-16-be", b"\xdc\0a", "\u{fffd}\u{fffd}", "");
+        check_lenient("utf-16-be", b"\xd8\0\0aa", "\u{fffd}a\u{fffd}", "a");
         check_lenient("shift_jis", b"a\x93", "a\u{fffd}", "a");
     }
 }
