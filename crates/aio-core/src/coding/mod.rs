@@ -100,7 +100,8 @@ impl Coding {
 ///
 /// The memory it holds does not grow with the body, and is none before the first byte: about
 /// 50 KiB for gzip and deflate, and for the others as much as the window that the sender
-/// chose, up to 16 MiB for br and 8 MiB for zstd. How fast the output grows is the caller's
+/// chose, up to 16 MiB for br and 8 MiB for zstd; that for each of up to four codings above
+/// each other. How fast the output grows is the caller's
 /// to say, by the `budget` of each call.
 ///
 /// ```
