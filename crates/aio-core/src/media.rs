@@ -51,10 +51,9 @@ impl ContentType {
     /// Says whether this is JSON: `application/json` and what begins so, or `…/…+json`.
     pub fn is_json(&self) -> bool {
         self.essence.starts_with("application/json")
-            || self
-                .essence
-                .strip_suffix("+json")
-                .is_some_and(|name| !name.ends_with('/'))
+            || self.essence.strip_suffix("+json").is_some_and(|name| {
+                !name.ends_with('/') && name.chars().all(|c| c == '/' || of_name(c))
+            })
             || self.is_json_by_prefix()
     }
 
@@ -66,9 +65,13 @@ impl ContentType {
         let Some((name, _)) = subtype.split_once("+json") else {
             return false;
         };
-        let of_name = |c: char| c.is_alphanumeric() || "_.+-".contains(c);
         !name.is_empty() && name.chars().all(of_name)
     }
+}
+
+/// aiohttp: `[\w.+-]`.
+fn of_name(c: char) -> bool {
+    c.is_alphanumeric() || "_.+-".contains(c)
 }
 
 impl Default for ContentType {
@@ -249,6 +252,7 @@ mod tests {
         check_json("text/x+json", true);
         check_json("text/json", false);
         check_json("application/x json", false);
+        check_json("application/x y+json", false);
         check_json("", false);
     }
 }
