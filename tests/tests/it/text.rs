@@ -49,6 +49,16 @@ async fn check_fallback(content_type: &[u8], fallback: &'static str, want: &str)
 }
 
 #[tokio::test]
+async fn a_fallback_that_nobody_knows_is_an_error() {
+    let session = falling_back_to("utf-unknown");
+    let (mut response, _peer) = get_with(session, b"text/plain", b"x").await;
+    let error = response.text().await.expect_err("no such charset");
+    assert_eq!(error.aiohttp_class(), "LookupError");
+    assert!(response.encoding().await.is_err());
+    assert_eq!(response.read().await.expect("the body stays"), "x");
+}
+
+#[tokio::test]
 async fn a_charset_that_nobody_knows_is_none() {
     // EDGE-138.
     check_fallback(
@@ -89,7 +99,8 @@ async fn the_name_of_a_charset_has_no_nul() {
     // And so may whoever is asked.
     let session = falling_back_to("latin-1\0");
     let (mut response, _peer) = get_with(session, b"text/plain", b"x").await;
-    assert_eq!(response.encoding().await.expect("a charset"), "utf-8");
+    let error = response.encoding().await.expect_err("no name");
+    assert_eq!(error.aiohttp_class(), "LookupError");
 }
 
 #[tokio::test]

@@ -42,7 +42,9 @@ impl ClientResponse {
     /// Reads the whole body as text.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and if there are bytes that mean nothing in the charset.
+    /// As [`read`](Self::read), if there are bytes that mean nothing in the charset, and if
+    /// the session's [`fallback_charset`](crate::ClientSessionBuilder::fallback_charset)
+    /// names an unknown one.
     pub async fn text(&mut self) -> Result<String, ClientError> {
         self.text_with(&TextOptions::default()).await
     }
@@ -60,9 +62,10 @@ impl ClientResponse {
     }
 
     fn charset_for(&self, asked: Option<&str>, body: &[u8]) -> Result<Charset, ClientError> {
-        let Some(name) = asked else {
-            return Ok(self.charset_of(body));
-        };
+        asked.map_or_else(|| self.charset_of(body), |name| self.charset_named(name))
+    }
+
+    fn charset_named(&self, name: &str) -> Result<Charset, ClientError> {
         Charset::for_label(name).ok_or_else(|| {
             self.content
                 .read_error(ReadError::UnknownCharset(name.into()))
@@ -75,26 +78,26 @@ impl ClientResponse {
     /// As [`read`](Self::read): without a known charset in the head, the body decides.
     pub async fn encoding(&mut self) -> Result<&'static str, ClientError> {
         let body = self.kept().await?;
-        Ok(self.charset_of(&body).name())
+        Ok(self.charset_of(&body)?.name())
     }
 
     /// RSP-22.
-    fn charset_of(&self, body: &[u8]) -> Charset {
+    fn charset_of(&self, body: &[u8]) -> Result<Charset, ClientError> {
         let content_type = self.content_type();
         let field = self.headers().get("content-type");
         let label = field.and_then(|field| charset_label(field.as_bytes()));
         if let Some(known) = label.as_deref().and_then(Charset::for_label) {
-            return known;
+            return Ok(known);
         }
         // aiohttp: whatever stands behind a plus.
         let json = ["application/json", "application/rdap"];
         if json.contains(&content_type.essence().split('+').next().unwrap_or_default()) {
-            return Charset::UTF_8;
+            return Ok(Charset::UTF_8);
         }
-        let resolver = self.content.session().defaults().fallback_charset.as_ref();
-        resolver
-            .and_then(|resolver| Charset::for_label(&resolver(&self.head, body)))
-            .unwrap_or(Charset::UTF_8)
+        match &self.content.session().defaults().fallback_charset {
+            Some(resolver) => self.charset_named(&resolver(&self.head, body)),
+            None => Ok(Charset::UTF_8),
+        }
     }
 
     /// Reads the whole body as JSON; a blank body is `null`.
