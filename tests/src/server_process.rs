@@ -1,8 +1,11 @@
 //! A server in a process of its own: this same program, with other arguments.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
 
 /// The server; dropping it ends it.
 #[derive(Debug)]
@@ -56,6 +59,31 @@ impl Drop for ServerProcess {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Is the server: says where it listens, and answers each connection in a task of its own,
+/// until nobody wants more of it.
+///
+/// # Errors
+///
+/// If there is no address to listen on.
+pub fn serve<A: Future<Output: Send> + Send + 'static>(
+    answer: impl Fn(TcpStream) -> A + Send + 'static,
+) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        writeln!(io::stdout(), "{}", listener.local_addr()?)?;
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream));
+            }
+        });
+        unwanted().await;
+        Ok(())
+    })
 }
 
 /// Waits, in the server, until whoever started it wants no more of it.

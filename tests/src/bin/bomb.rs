@@ -16,6 +16,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use aio_client::{ClientError, ClientSession, Coding, PayloadError};
+use aio_tests::memory::{in_ram, peak_in_ram};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -114,9 +115,9 @@ fn one(coding: &str, way: &str) -> Fallible<()> {
         .enable_all()
         .build()?;
     let bomb = Bomb::new(coding)?;
-    let before = memory("VmRSS:")?;
+    let before = in_ram()?;
     runtime.block_on(async { timeout(HUNG, bomb.read(way)).await })??;
-    println!("{}", memory("VmHWM:")?.saturating_sub(before));
+    println!("{}", peak_in_ram()?.saturating_sub(before));
     Ok(())
 }
 
@@ -217,12 +218,4 @@ impl Bomb {
         }
         Ok(())
     }
-}
-
-/// What the system says of this process's memory, in KiB.
-fn memory(name: &str) -> Fallible<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let size = line.and_then(|line| line.split_whitespace().next());
-    Ok(size.ok_or("the system does not say")?.parse()?)
 }

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use aio_client::{ClientResponse, ClientSession, ClientTimeout};
 use aio_tests::memory::peak_in_ram;
-use aio_tests::server_process::{ServerProcess, unwanted};
+use aio_tests::server_process::{ServerProcess, serve};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -41,7 +41,7 @@ type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 fn main() -> ExitCode {
     let done = match env::args().nth(1).as_deref() {
         None => measure(),
-        Some("server") => serve().map(|()| true),
+        Some("server") => serve(answer).map(|()| true).map_err(Into::into),
         Some(other) => Err(format!("no argument {other:?} is known").into()),
     };
     match done {
@@ -111,23 +111,6 @@ async fn by_chunks(mut response: ClientResponse) -> Fallible<u64> {
 async fn by_reading(mut response: ClientResponse) -> Fallible<u64> {
     response.raise_for_status()?;
     Ok(copy(response.content(), &mut sink()).await?)
-}
-
-fn serve() -> Fallible<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream));
-            }
-        });
-        unwanted().await;
-        Ok(())
-    })
 }
 
 /// Answers each request with `SIZE` bytes, in the way its path names.

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 
 use aio_client::{ClientSession, ClientTimeout, FileBody, FormData, RequestBuilder};
 use aio_tests::memory::peak_in_ram;
-use aio_tests::server_process::{ServerProcess, unwanted};
+use aio_tests::server_process::{ServerProcess, serve};
 use rustix::fs::statvfs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 fn main() -> ExitCode {
     let done = match env::args().nth(1).as_deref() {
         None => measure(),
-        Some("server") => serve().map(|()| true),
+        Some("server") => serve(count).map(|()| true).map_err(Into::into),
         Some(other) => Err(format!("no argument {other:?} is known").into()),
     };
     match done {
@@ -126,24 +126,6 @@ impl Drop for SparseFile {
             eprintln!("{}: {error}", path.display());
         }
     }
-}
-
-/// Counts the bytes of bodies until nobody wants it.
-fn serve() -> Fallible<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(count(stream));
-            }
-        });
-        unwanted().await;
-        Ok(())
-    })
 }
 
 /// Answers each request with the length of its body, when that has come.
