@@ -18,6 +18,9 @@ pub(super) const MAX_MEMBERS: usize = 1024;
 /// 48 for flate2 in one call.
 const STEP: usize = 32 * 1024;
 
+/// Bytes of output of the first step at least; a step more has four times as many.
+const LEAST: usize = 512;
+
 /// Undoes one coding.
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -188,11 +191,14 @@ impl Engine {
         output: &mut BytesMut,
         mut budget: usize,
     ) -> Result<Stop, BoxError> {
+        // What the engine holds back is most often little.
+        let mut least = LEAST;
         while budget > 0 {
             let start = output.len();
             // Room that is there need not be made, and each step copies the window.
             let spare = (output.capacity() - start).min(most_of(input.len()));
-            let room = budget.min(room_for(input.len()).max(spare));
+            let room = budget.min(room_for(input.len()).max(spare).max(least));
+            least = (4 * least).min(STEP);
             output.resize(start + room, 0);
             let step = self.step(input, output.get_mut(start..).unwrap_or_default());
             output.truncate(start + step.produced);
@@ -228,16 +234,13 @@ impl fmt::Debug for Engine {
 
 /// How much may come of `input` bytes, to be zeroed for it: deflate packs no better than
 /// 1:1032. A body of 1 MiB in pieces of a byte takes 0.1 s so, and 0.7 with all the room that
-/// is there. Without input there is more from what came before.
+/// is there.
 fn most_of(input: usize) -> usize {
-    match input {
-        0 => usize::MAX,
-        input => input.saturating_mul(1032),
-    }
+    input.saturating_mul(1032)
 }
 
 /// How much room to make for what `input` bytes give: text is seldom packed better than
 /// 1:16, and zeroing far more than a small piece can fill costs more than decoding it.
 fn room_for(input: usize) -> usize {
-    input.saturating_mul(16).clamp(512, STEP)
+    input.saturating_mul(16).min(STEP)
 }

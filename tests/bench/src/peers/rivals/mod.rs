@@ -122,7 +122,8 @@ async fn length_of(mut body: Incoming) -> Fallible<usize> {
 
 async fn decoded(body: Incoming, coding: Coding) -> Fallible<Vec<u8>> {
     let encoded = body.collect().await?.aggregate().reader();
-    let mut decoded = Vec::with_capacity(answers::JSON);
+    // No client knows how long it will be.
+    let mut decoded = Vec::new();
     match coding {
         Coding::Gzip => GzDecoder::new(encoded).read_to_end(&mut decoded)?,
         Coding::Brotli => Decompressor::new(encoded, 4096).read_to_end(&mut decoded)?,
