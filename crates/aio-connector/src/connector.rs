@@ -10,7 +10,7 @@ use aio_core::{ClientTimeout, RequestUrl, deadline};
 
 use crate::connection::Connection;
 use crate::dns::BoxFuture;
-use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
+use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, Phase};
 use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
 use crate::stats::{KeyStats, Stats};
@@ -114,6 +114,9 @@ pub trait Dial: Send + Sync + 'static {
         key: &'a ConnectionKey,
         request: &'a mut ConnectRequest<'_>,
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>>;
+
+    /// Ends what it does for no request in particular: its connector is closed.
+    fn close(&self) {}
 }
 
 /// What a connector must know to connect.
@@ -141,6 +144,8 @@ pub struct ConnectRequest<'a> {
     sock_connect: Option<Instant>,
     /// How long the steps took so far. Boxed: most requests find a connection.
     pub(crate) steps: Option<Box<Steps>>,
+    /// The addresses that were dialled so far.
+    pub(crate) dials: Vec<DialAttempt>,
 }
 
 impl<'a> ConnectRequest<'a> {
@@ -164,6 +169,7 @@ impl<'a> ConnectRequest<'a> {
             now: None,
             sock_connect: None,
             steps: None,
+            dials: Vec::new(),
         }
     }
 
@@ -233,6 +239,7 @@ impl<'a> ConnectRequest<'a> {
             phase: self.phase,
             elapsed: now().saturating_duration_since(self.started),
             sent: false,
+            dials: self.dials.clone(),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a failed request was going and how far it had come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Attempt {
     /// The URL without userinfo and query.
     pub url: Box<str>,
@@ -17,6 +18,25 @@ pub struct Attempt {
     pub elapsed: Duration,
     /// Whether any byte of the request had left.
     pub sent: bool,
+    /// Each address that was dialled for it, in the order in which that began; empty where
+    /// the connection was found in the pool.
+    pub dials: Vec<DialAttempt>,
+}
+
+/// One address that was dialled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DialAttempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// How far it came: [`Phase::Connect`] or [`Phase::Tls`].
+    pub phase: Phase,
+    /// When it began, counted from the beginning of the request.
+    pub began: Duration,
+    /// How long it took, or had taken when it was given up.
+    pub elapsed: Duration,
+    /// Why it failed; `None` if it had not: it was given up.
+    pub error: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// The part of a request that was under way.
@@ -211,10 +231,13 @@ impl ConnectionError {
     /// Tells whether the same request may be sent again whatever its method: no byte of
     /// it had left, and trying again can help.
     pub fn is_retryable(&self) -> bool {
-        use ConnectErrorKind::{Certificate, Fingerprint, Tls};
+        use ConnectErrorKind::{Certificate, Fingerprint, Forbidden, Tls};
         let hopeless = match self {
             Self::Source { .. } | Self::Closed { .. } => true,
-            Self::Connect(error) => matches!(error.kind(), Tls | Certificate | Fingerprint { .. }),
+            Self::Connect(error) => matches!(
+                error.kind(),
+                Tls | Certificate | Fingerprint { .. } | Forbidden { .. }
+            ),
             _ => false,
         };
         !hopeless && !self.attempt().sent
@@ -251,6 +274,28 @@ impl ConnectionError {
 
 /// Why no connection was made; the caller adds where it was going.
 pub(crate) type Refusal = (ConnectErrorKind, Arc<dyn Error + Send + Sync>);
+
+/// Why a dial failed; the caller adds where it was going.
+#[derive(Debug, Clone)]
+pub(crate) enum DialError {
+    Failed(Refusal),
+    /// A step took too long; the phase of the request tells which.
+    Timeout,
+}
+
+impl DialError {
+    pub(crate) fn failed(
+        kind: ConnectErrorKind,
+        source: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Failed((kind, Arc::new(source)))
+    }
+
+    /// Names what a socket could not be connected for.
+    pub(crate) fn of_socket(error: io::Error) -> Self {
+        Self::failed(ConnectErrorKind::Refused, error)
+    }
+}
 
 /// A connection that could not be made.
 ///
@@ -294,6 +339,15 @@ pub enum ConnectErrorKind {
     Resolve,
     /// No address of the host accepts.
     Refused,
+    /// The host's addresses may not be dialled, by the connector's filter.
+    Forbidden {
+        /// The first of them.
+        address: IpAddr,
+    },
+    /// The process, or the system, has as many files open as it may (`EMFILE`, `ENFILE`).
+    FileLimit,
+    /// All local ports towards the peer are taken (`EADDRNOTAVAIL`).
+    NoLocalPort,
     /// The proxy cannot be reached.
     Proxy,
     /// The Unix socket cannot be reached.
@@ -319,6 +373,9 @@ impl fmt::Display for ConnectErrorKind {
         match self {
             Self::Resolve => f.write_str("no address"),
             Self::Refused => f.write_str("no address accepts"),
+            Self::Forbidden { address } => write!(f, "address {address} not allowed"),
+            Self::FileLimit => f.write_str("too many open files"),
+            Self::NoLocalPort => f.write_str("no free local port"),
             Self::Proxy => f.write_str("proxy"),
             Self::Unix { path } => write!(f, "Unix socket {path}"),
             Self::Tls => f.write_str("TLS"),
@@ -379,7 +436,10 @@ impl ConnectError {
     fn aiohttp_class(&self) -> &'static str {
         match self.kind() {
             ConnectErrorKind::Resolve => "ClientConnectorDNSError",
-            ConnectErrorKind::Refused => "ClientConnectorError",
+            ConnectErrorKind::Refused
+            | ConnectErrorKind::Forbidden { .. }
+            | ConnectErrorKind::FileLimit
+            | ConnectErrorKind::NoLocalPort => "ClientConnectorError",
             ConnectErrorKind::Proxy => "ClientProxyConnectionError",
             ConnectErrorKind::Unix { .. } => "UnixClientConnectorError",
             ConnectErrorKind::Tls => "ClientConnectorSSLError",

@@ -12,6 +12,7 @@ mod dns;
 mod drive;
 mod error;
 mod exchange;
+mod filter;
 mod info;
 mod key;
 mod observe;
@@ -21,6 +22,7 @@ mod pool;
 mod pool_tests;
 mod pooled;
 mod received;
+mod socket;
 mod stats;
 mod sync;
 mod tcp;
@@ -36,11 +38,12 @@ mod upload;
 
 pub use self::connection::Connection;
 pub use self::connector::{ConnectRequest, Connector, Dial};
-pub use self::dns::{BoxFuture, Resolver, SystemResolver};
+pub use self::dns::{AddressFamily, BoxFuture, Resolved, Resolver, SystemResolver};
 pub use self::error::{
-    Attempt, ConnectError, ConnectErrorKind, ConnectionError, PartialHead, Phase,
+    Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, PartialHead, Phase,
 };
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
+pub use self::filter::AddressFilter;
 pub use self::info::{ConnectionInfo, TlsInfo, TlsVersion};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};

@@ -256,6 +256,7 @@ impl<D: Dial> PooledConnector<D> {
     /// are woken for it. Calling it again does nothing.
     pub fn close(&self) {
         self.shared.pool.close();
+        self.shared.dialer.close();
     }
 
     /// Closes it but for the connections in use, which have until `limit` to come to their
@@ -265,7 +266,7 @@ impl<D: Dial> PooledConnector<D> {
     pub async fn close_within(&self, limit: Duration) {
         self.shared.pool.close_gently();
         let _ = tokio::time::timeout(limit, self.shared.pool.emptied()).await;
-        self.shared.pool.close();
+        self.close();
     }
 
     /// Tells whether it was closed, to new requests at least.
@@ -276,6 +277,11 @@ impl<D: Dial> PooledConnector<D> {
     /// Tells whether each connection is closed after one request.
     pub fn force_close(&self) -> bool {
         self.shared.force_close
+    }
+
+    /// Returns what makes its connections.
+    pub fn dialer(&self) -> &D {
+        &self.shared.dialer
     }
 
     /// Counts its connections, and what it has done so far.
@@ -475,6 +481,7 @@ impl<D: Dial> PooledConnectorBuilder<D> {
 
 impl<D> Drop for Shared<D> {
     fn drop(&mut self) {
+        // What the dialer does ends with it.
         self.pool.close();
     }
 }

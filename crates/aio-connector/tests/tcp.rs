@@ -1,14 +1,13 @@
 //! The connector for TCP, against servers on loopback.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use aio_connector::{
-    BoxFuture, ConnectErrorKind, ConnectRequest, Connection, ConnectionError, Exchange,
-    ExchangeOptions, Phase, Resolver, TcpConnector, UploadFraming,
+    AddressFamily, BoxFuture, ConnectErrorKind, ConnectRequest, Connection, ConnectionError,
+    Exchange, ExchangeOptions, Phase, Resolved, Resolver, TcpConnector, UploadFraming,
 };
 use aio_core::http1::{BodyEvent, Exchanged, Limits};
 use aio_core::{Body, RequestUrl};
@@ -256,10 +255,11 @@ impl Resolver for Nowhere {
         &'a self,
         _: &'a str,
         _: u16,
-    ) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
-        let answer = self
-            .0
-            .map_or(Ok(Vec::new()), |text| Err(std::io::Error::other(text)));
+        _: AddressFamily,
+    ) -> BoxFuture<'a, std::io::Result<Resolved>> {
+        let answer = self.0.map_or(Ok(Resolved::default()), |text| {
+            Err(std::io::Error::other(text))
+        });
         Box::pin(async { answer })
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use aio_client::{BoxFuture, Resolver};
+use aio_client::{AddressFamily, BoxFuture, Resolved, Resolver};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
@@ -67,7 +67,8 @@ impl Resolver for Table {
         &'a self,
         host: &'a str,
         port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        _: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
         Box::pin(async move {
             let entry = self.entries.get(host);
             // Even a sleep of no time waits for the timer.
@@ -82,7 +83,7 @@ impl Resolver for Table {
                 return Err(io::Error::new(io::ErrorKind::NotFound, error));
             }
             let with_port = |address: &IpAddr| SocketAddr::new(*address, port);
-            Ok(addresses.iter().map(with_port).collect())
+            Ok(addresses.iter().map(with_port).collect::<Vec<_>>().into())
         })
     }
 }
@@ -122,9 +123,15 @@ mod tests {
     #[tokio::test]
     async fn names_outside_the_table_are_not_found() {
         let table = Table::parse(&Map::new()).expect("well formed");
-        let localhost = table.resolve("localhost", 80).await;
-        assert_eq!(localhost.expect("is known"), [([127, 0, 0, 1], 80).into()]);
-        let error = table.resolve("h.test", 80).await.expect_err("is unknown");
+        let localhost = table.resolve("localhost", 80, AddressFamily::Any).await;
+        assert_eq!(
+            localhost.expect("is known").addresses,
+            [([127, 0, 0, 1], 80).into()]
+        );
+        let error = table
+            .resolve("h.test", 80, AddressFamily::Any)
+            .await
+            .expect_err("is unknown");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

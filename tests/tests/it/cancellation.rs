@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aio_client::{
-    Body, BoxFuture, ClientError, ClientRequest, ClientSession, Next, Resolver, TcpConnector,
-    TlsConfig,
+    AddressFamily, Body, BoxFuture, ClientError, ClientRequest, ClientSession, Next, Resolved,
+    Resolver, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
 use aio_tests::tls::Authority;
@@ -228,12 +228,13 @@ impl Resolver for Slow {
         &'a self,
         _: &'a str,
         port: u16,
-    ) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
+        _: AddressFamily,
+    ) -> BoxFuture<'a, std::io::Result<Resolved>> {
         Box::pin(async move {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
-            Ok(vec![([127, 0, 0, 1], port).into()])
+            Ok(vec![([127, 0, 0, 1], port).into()].into())
         })
     }
 }

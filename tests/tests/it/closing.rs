@@ -1,9 +1,11 @@
 //! Closing a session, and connections that are not for the next request.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aio_client::{BoxFuture, ClientError, ClientSession, ClientTimeout, Resolver, TcpConnector};
+use aio_client::{
+    AddressFamily, BoxFuture, ClientError, ClientSession, ClientTimeout, Resolved, Resolver,
+    TcpConnector,
+};
 
 use crate::peer::{Listener, begin, soon};
 
@@ -204,7 +206,8 @@ impl Resolver for Silent {
         &'a self,
         _: &'a str,
         _: u16,
-    ) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
+        _: AddressFamily,
+    ) -> BoxFuture<'a, std::io::Result<Resolved>> {
         Box::pin(std::future::pending())
     }
 }

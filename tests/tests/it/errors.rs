@@ -17,6 +17,7 @@ fn attempt(phase: Phase) -> Attempt {
         phase,
         elapsed: Duration::from_millis(1500),
         sent: false,
+        dials: Vec::new(),
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientResponse, ClientSession, ClientTimeout, Event, RequestTrace, RequestUrl,
-    Resolver, TcpConnector, Timings, TlsVersion, TraceConfig, TraceStart,
+    AddressFamily, BoxFuture, ClientResponse, ClientSession, ClientTimeout, Event, RequestTrace,
+    RequestUrl, Resolved, Resolver, TcpConnector, Timings, TlsVersion, TraceConfig, TraceStart,
 };
 use aio_tests::tls::Authority;
 use http_body::Body as _;
@@ -487,10 +487,11 @@ impl Resolver for Slow {
         &'a self,
         _: &'a str,
         port: u16,
-    ) -> BoxFuture<'a, std::io::Result<Vec<std::net::SocketAddr>>> {
+        _: AddressFamily,
+    ) -> BoxFuture<'a, std::io::Result<Resolved>> {
         Box::pin(async move {
             tokio::time::sleep(PAUSE).await;
-            Ok(vec![([127, 0, 0, 1], port).into()])
+            Ok(vec![([127, 0, 0, 1], port).into()].into())
         })
     }
 }

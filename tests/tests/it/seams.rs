@@ -1,13 +1,13 @@
 //! The seams: middlewares, traces, the environment and the free function.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientRequest, ClientResponse, ClientSession, ClientTimeout, Environment, Event,
-    Next, RequestTrace, Resolver, TcpConnector, TraceConfig, TraceStart,
+    AddressFamily, BoxFuture, ClientRequest, ClientResponse, ClientSession, ClientTimeout,
+    Environment, Event, Next, RequestTrace, Resolved, Resolver, TcpConnector, TraceConfig,
+    TraceStart,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 
@@ -152,7 +152,12 @@ async fn what_fails_has_no_end_of_its_own() {
     struct Nowhere;
 
     impl Resolver for Nowhere {
-        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        fn resolve<'a>(
+            &'a self,
+            _: &'a str,
+            _: u16,
+            _: AddressFamily,
+        ) -> BoxFuture<'a, io::Result<Resolved>> {
             Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
         }
     }

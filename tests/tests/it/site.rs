@@ -4,7 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use aio_client::{BoxFuture, ClientSession, ClientSessionBuilder, Resolver, TcpConnector};
+use aio_client::{
+    AddressFamily, BoxFuture, ClientSession, ClientSessionBuilder, Resolved, Resolver, TcpConnector,
+};
 use aio_tests::http_server::{Request, Response, TestServer};
 
 /// A server that remembers what it was asked.
@@ -77,7 +79,12 @@ impl Site {
 struct Everywhere(SocketAddr);
 
 impl Resolver for Everywhere {
-    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async { Ok(vec![self.0]) })
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+        _: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
+        Box::pin(async { Ok(vec![self.0].into()) })
     }
 }

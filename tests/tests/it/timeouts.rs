@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientError, ClientSession, ClientTimeout, Environment, Phase, RequestBuilder,
-    Resolver, TcpConnector, TlsConfig,
+    AddressFamily, BoxFuture, ClientError, ClientSession, ClientTimeout, Environment, Phase,
+    RequestBuilder, Resolved, Resolver, TcpConnector, TlsConfig,
 };
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -23,8 +23,13 @@ const NONE: ClientTimeout = ClientTimeout::none();
 struct At(Vec<SocketAddr>);
 
 impl Resolver for At {
-    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async { Ok(self.0.clone()) })
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+        _: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
+        Box::pin(async { Ok(self.0.clone().into()) })
     }
 }
 
@@ -33,7 +38,12 @@ impl Resolver for At {
 struct Silent;
 
 impl Resolver for Silent {
-    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+        _: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
         Box::pin(std::future::pending())
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aio_client::{
-    BoxFuture, ClientError, ClientSession, ClientTimeout, ConnectErrorKind, ConnectionError, Phase,
-    Resolver, TcpConnector, TlsConfig,
+    AddressFamily, BoxFuture, ClientError, ClientSession, ClientTimeout, ConnectErrorKind,
+    ConnectionError, Phase, Resolved, Resolver, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Body, Request, Response, TestServer};
 use aio_tests::tls::Authority;
@@ -350,8 +350,9 @@ impl Resolver for Fixed {
         &'a self,
         _: &'a str,
         _: u16,
-    ) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
-        Box::pin(async { Ok(self.0.clone()) })
+        _: AddressFamily,
+    ) -> BoxFuture<'a, std::io::Result<Resolved>> {
+        Box::pin(async { Ok(self.0.clone().into()) })
     }
 }
 

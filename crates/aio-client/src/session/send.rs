@@ -425,8 +425,7 @@ async fn connect(
     let (too_late_at, late) = deadlines.first([(connect, Late::Phase)]);
     let connecting = connector.connect(&mut request);
     let Some(connected) = timer.within(too_late_at, connecting).await else {
-        let attempt = attempt(url, deadlines.started, request.phase, false);
-        return Err(too_late(late, attempt));
+        return Err(too_late(late, request.attempt()));
     };
     let mut connection = connected?;
     connection.take_timer(&mut timer.into_inner());
@@ -493,6 +492,7 @@ pub(crate) fn attempt(url: &RequestUrl, started: Instant, phase: Phase, sent: bo
         phase,
         elapsed: now().saturating_duration_since(started),
         sent,
+        dials: Vec::new(),
     }
 }
 

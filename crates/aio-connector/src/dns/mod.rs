@@ -1,42 +1,98 @@
 //! Names to addresses.
 
+mod names;
 mod system;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::time::Duration;
 
+pub(crate) use self::names::Names;
 pub use self::system::SystemResolver;
 
 /// A boxed future that may go to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Which addresses are looked for; aiohttp's `family`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AddressFamily {
+    /// Any; aiohttp's 0.
+    #[default]
+    Any,
+    /// IPv4; `AF_INET`.
+    V4,
+    /// IPv6; `AF_INET6`.
+    V6,
+}
+
+impl AddressFamily {
+    /// Tells whether `address` is one of them.
+    ///
+    /// ```
+    /// use aio_connector::AddressFamily;
+    ///
+    /// assert!(AddressFamily::Any.has(&"::1".parse()?));
+    /// assert!(!AddressFamily::V4.has(&"::1".parse()?));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn has(self, address: &IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// What a resolver has found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resolved {
+    /// The addresses, each with the port that was asked for, the one to try first in front.
+    pub addresses: Vec<SocketAddr>,
+    /// How long they hold, if the resolver knows: the least TTL of the records.
+    pub ttl: Option<Duration>,
+}
+
+impl From<Vec<SocketAddr>> for Resolved {
+    fn from(addresses: Vec<SocketAddr>) -> Self {
+        let ttl = None;
+        Self { addresses, ttl }
+    }
+}
 
 /// Finds the addresses of a name; aiohttp's `AbstractResolver`.
 ///
 /// IP addresses in a URL are never asked for.
 ///
 /// ```
-/// use std::net::SocketAddr;
-/// use aio_connector::{BoxFuture, Resolver};
+/// use aio_connector::{AddressFamily, BoxFuture, Resolved, Resolver};
 ///
 /// #[derive(Debug)]
 /// struct Nowhere;
 ///
 /// impl Resolver for Nowhere {
-///     fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
-///         Box::pin(async { Ok(Vec::new()) })
+///     fn resolve<'a>(
+///         &'a self,
+///         _: &'a str,
+///         _: u16,
+///         _: AddressFamily,
+///     ) -> BoxFuture<'a, std::io::Result<Resolved>> {
+///         Box::pin(async { Ok(Resolved::default()) })
 ///     }
 /// }
 /// ```
 pub trait Resolver: Send + Sync + std::fmt::Debug {
     /// Finds the addresses of `host`, each with `port`, the one to try first in front.
     ///
-    /// The host is in lower case, in IDNA form, and may end with a dot. No address at
-    /// all counts as a failure.
+    /// The host is in lower case, in IDNA form, and may end with a dot. Addresses of another
+    /// family than that asked for are passed over, and no address at all counts as a
+    /// failure.
     fn resolve<'a>(
         &'a self,
         host: &'a str,
         port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
+        family: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>>;
 }

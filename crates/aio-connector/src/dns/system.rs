@@ -1,9 +1,8 @@
 //! The operating system's resolver.
 
 use std::io;
-use std::net::SocketAddr;
 
-use super::{BoxFuture, Resolver};
+use super::{AddressFamily, BoxFuture, Resolved, Resolver};
 
 /// Asks the operating system, in a thread of tokio's blocking pool; aiohttp's
 /// `ThreadedResolver`.
@@ -15,7 +14,11 @@ impl Resolver for SystemResolver {
         &'a self,
         host: &'a str,
         port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+        _: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, port)).await?;
+            Ok(found.collect::<Vec<_>>().into())
+        })
     }
 }

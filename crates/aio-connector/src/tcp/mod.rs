@@ -1,19 +1,18 @@
 //! The connector for TCP.
 
-use std::error::Error;
+mod builder;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::sync::Arc;
-
-use tokio::net::TcpStream;
 
 use crate::connector::{ConnectRequest, Dial};
-use crate::dns::{BoxFuture, Resolver, SystemResolver};
-use crate::error::{ConnectErrorKind, ConnectionError, Phase, Refusal};
+use crate::dns::{BoxFuture, Names};
+use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase};
+use crate::filter::AddressFilter;
 use crate::key::ConnectionKey;
-use crate::observe::ConnectEvent;
 use crate::pooled::{PooledConnector, PooledConnectorBuilder};
+use crate::socket::SocketOptions;
 use crate::tls::{Handshake, TlsConfig};
 use crate::transport::Transport;
 
@@ -34,14 +33,18 @@ pub type TcpConnectorBuilder = PooledConnectorBuilder<TcpDialer>;
 /// Makes TCP connections, and speaks TLS on them where the URL says so.
 #[derive(Debug)]
 pub struct TcpDialer {
-    resolver: Arc<dyn Resolver>,
+    names: Names,
+    sockets: SocketOptions,
+    filter: Option<AddressFilter>,
     tls: TlsConfig,
 }
 
 impl Default for TcpDialer {
     fn default() -> Self {
         Self {
-            resolver: Arc::new(SystemResolver),
+            names: Names::default(),
+            sockets: SocketOptions::default(),
+            filter: None,
             tls: TlsConfig::of_connector(),
         }
     }
@@ -65,21 +68,6 @@ impl Default for TcpConnector {
     }
 }
 
-impl TcpConnectorBuilder {
-    /// Resolves names with `resolver`; default [`SystemResolver`].
-    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.dialer.resolver = resolver;
-        self
-    }
-
-    /// Sets how TLS is spoken where a request does not say; default as
-    /// `TlsConfig::new()`: whoever the operating system trusts. aiohttp's `ssl`.
-    pub fn tls(mut self, tls: TlsConfig) -> Self {
-        self.dialer.tls = tls;
-        self
-    }
-}
-
 impl Dial for TcpDialer {
     fn dial<'a>(
         &'a self,
@@ -96,19 +84,9 @@ impl Dial for TcpDialer {
             }
         })
     }
-}
 
-/// Why no connection was made; the caller adds where it was going.
-#[derive(Debug)]
-enum DialError {
-    Failed(Refusal),
-    /// A step took too long; the phase of the request tells which.
-    Timeout,
-}
-
-impl DialError {
-    fn failed(kind: ConnectErrorKind, source: impl Error + Send + Sync + 'static) -> Self {
-        Self::Failed((kind, Arc::new(source)))
+    fn close(&self) {
+        self.names.close();
     }
 }
 
@@ -135,7 +113,7 @@ impl TcpDialer {
         );
         // CON-64: where TCP or TLS fails, the next address may do.
         for address in addresses {
-            match attempt(address, handshake.as_ref(), request).await {
+            match self.attempt(address, handshake.as_ref(), request).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -143,40 +121,37 @@ impl TcpDialer {
         Err(last)
     }
 
+    /// Finds the addresses that may be dialled.
     async fn addresses(
         &self,
         key: &ConnectionKey,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Vec<SocketAddr>, DialError> {
-        if let Ok(ip) = key.host().parse::<IpAddr>() {
-            return Ok(vec![literal(ip, key.port(), key.zone())?]);
+        let mut addresses = match key.host().parse::<IpAddr>() {
+            Ok(ip) => vec![literal(ip, key.port(), key.zone())?],
+            Err(_) => self.names.addresses(key, request).await?,
+        };
+        if let Some(filter) = &self.filter {
+            filter.retain(&mut addresses)?;
         }
-        // CON-55: a name with several trailing dots is looked up with one.
-        let host = key.host().trim_end_matches('.');
-        let host = key.host().get(..host.len() + 1).unwrap_or(key.host());
-        request.observe(ConnectEvent::ResolveStart { host });
-        let resolving = self.resolver.resolve(host, key.port());
-        let resolved = within(request, Phase::Resolve, resolving).await?;
-        let addresses =
-            resolved.map_err(|error| DialError::failed(ConnectErrorKind::Resolve, error))?;
-        request.observe(ConnectEvent::ResolveEnd { host });
         Ok(addresses)
     }
-}
 
-/// Connects to one address, and agrees on TLS with who is there.
-async fn attempt(
-    address: SocketAddr,
-    handshake: Option<&Handshake>,
-    request: &mut ConnectRequest<'_>,
-) -> Result<Transport, DialError> {
-    let stream = within(request, Phase::Connect, connect(address)).await?;
-    let stream = stream.map_err(|error| DialError::failed(ConnectErrorKind::Refused, error))?;
-    let Some(handshake) = handshake else {
-        return Ok(stream.into());
-    };
-    let agreed = within(request, Phase::Tls, handshake.agree(stream.into())).await?;
-    agreed.map_err(DialError::Failed)
+    /// Connects to one address, and agrees on TLS with who is there.
+    async fn attempt(
+        &self,
+        address: SocketAddr,
+        handshake: Option<&Handshake>,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Transport, DialError> {
+        let stream = within(request, Phase::Connect, self.sockets.connect(address)).await?;
+        let stream = stream.map_err(DialError::of_socket)?;
+        let Some(handshake) = handshake else {
+            return Ok(stream.into());
+        };
+        let agreed = within(request, Phase::Tls, handshake.agree(stream.into())).await?;
+        agreed.map_err(DialError::Failed)
+    }
 }
 
 fn literal(ip: IpAddr, port: u16, zone: Option<&str>) -> Result<SocketAddr, DialError> {
@@ -208,11 +183,4 @@ async fn within<F: Future>(
 ) -> Result<F::Output, DialError> {
     let done = request.within(phase, step).await;
     done.map_err(|_| DialError::Timeout)
-}
-
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    // CON-36: a small request must not wait for the answer to the one before.
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
