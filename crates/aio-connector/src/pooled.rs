@@ -279,6 +279,29 @@ impl<D: Dial> PooledConnector<D> {
         self.shared.force_close
     }
 
+    /// Returns how many connections may be open, if there is a bound.
+    ///
+    /// ```
+    /// use aio_connector::TcpConnector;
+    ///
+    /// assert_eq!(TcpConnector::new().limit(), Some(100));
+    /// assert_eq!(TcpConnector::builder().limit(0).build()?.limit(), None);
+    /// # Ok::<(), aio_connector::SettingsError>(())
+    /// ```
+    pub fn limit(&self) -> Option<usize> {
+        some_limit(self.shared.pool.bounds().limit)
+    }
+
+    /// Returns how many of them may be open to one peer, if there is a bound.
+    pub fn limit_per_host(&self) -> Option<usize> {
+        some_limit(self.shared.pool.bounds().per_host)
+    }
+
+    /// Returns how long an idle connection may be used again; `None` is for ever.
+    pub fn keepalive_timeout(&self) -> Option<Duration> {
+        self.shared.pool.bounds().keepalive
+    }
+
     /// Returns what makes its connections.
     pub fn dialer(&self) -> &D {
         &self.shared.dialer
@@ -295,6 +318,10 @@ impl<D: Dial> PooledConnector<D> {
         let owned = |(key, stats): (Arc<ConnectionKey>, _)| ((*key).clone(), stats);
         stats.into_iter().map(owned).collect()
     }
+}
+
+fn some_limit(limit: usize) -> Option<usize> {
+    (limit < usize::MAX).then_some(limit)
 }
 
 /// Waits for `acquire` within `pool`, and tells the observer of the waiting.

@@ -229,6 +229,11 @@ where
         })
     }
 
+    /// Returns its limits.
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
     /// Gets an idle connection that is open and silent, if nobody need wait for it.
     pub(crate) fn at_hand(
         self: &Arc<Self>,
