@@ -51,11 +51,12 @@ pub use aio_core as wire;
 pub use aio_ws as ws;
 
 pub use aio_connector::{
-    AddressFamily, AddressFilter, Attempt, BoxFuture, ConnectError, ConnectErrorKind, ConnectEvent,
-    ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey, Connector, Dial,
-    DialAttempt, Evictions, KeyStats, PartialHead, Phase, PooledConnector, PooledConnectorBuilder,
-    Resolved, Resolver, ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector,
-    TcpConnectorBuilder, TcpDialer, Timings, TlsConfig, TlsInfo, TlsVersion, Transport,
+    AddressFamily, AddressFilter, Attempt, BoxFuture, CachedHost, ConnectError, ConnectErrorKind,
+    ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey,
+    Connector, Dial, DialAttempt, Evictions, FixedResolver, KeyStats, PartialHead, Phase,
+    PooledConnector, PooledConnectorBuilder, Resolved, Resolver, ReuseOrder, SettingsError, Stats,
+    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Timings, TlsConfig, TlsInfo,
+    TlsVersion, Transport,
 };
 #[cfg(feature = "tls")]
 pub use aio_connector::{TlsConfigBuilder, TlsConfigError};

@@ -38,7 +38,9 @@ mod upload;
 
 pub use self::connection::Connection;
 pub use self::connector::{ConnectRequest, Connector, Dial};
-pub use self::dns::{AddressFamily, BoxFuture, Resolved, Resolver, SystemResolver};
+pub use self::dns::{
+    AddressFamily, BoxFuture, CachedHost, FixedResolver, Resolved, Resolver, SystemResolver,
+};
 pub use self::error::{
     Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, PartialHead, Phase,
 };

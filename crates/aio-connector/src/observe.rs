@@ -17,6 +17,17 @@ pub enum ConnectEvent<'a> {
     Reused,
     /// A new connection is being made.
     CreateStart,
+    /// The addresses of the name are known, or are being looked up already: the request
+    /// has them from the cache.
+    CacheHit {
+        /// The name.
+        host: &'a str,
+    },
+    /// The addresses of the name are not known.
+    CacheMiss {
+        /// The name.
+        host: &'a str,
+    },
     /// The name is being resolved.
     ResolveStart {
         /// The name.

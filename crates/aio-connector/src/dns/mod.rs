@@ -1,5 +1,7 @@
 //! Names to addresses.
 
+mod cache;
+mod fixed;
 mod names;
 mod system;
 
@@ -7,8 +9,11 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::cache::CachedHost;
+pub use self::fixed::FixedResolver;
 pub(crate) use self::names::Names;
 pub use self::system::SystemResolver;
 
@@ -95,4 +100,33 @@ pub trait Resolver: Send + Sync + std::fmt::Debug {
         port: u16,
         family: AddressFamily,
     ) -> BoxFuture<'a, io::Result<Resolved>>;
+}
+
+impl<R: Resolver + ?Sized> Resolver for Arc<R> {
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+        family: AddressFamily,
+    ) -> BoxFuture<'a, io::Result<Resolved>> {
+        (**self).resolve(host, port, family)
+    }
+}
+
+/// Writes a host as resolvers are asked for it: in lower case and in IDNA form.
+fn spelled(host: &str) -> String {
+    match url::Host::parse(host) {
+        Ok(url::Host::Domain(name)) => name,
+        // No name that is ever asked for, or one that is in this form but for its case.
+        _ => host.to_ascii_lowercase(),
+    }
+}
+
+fn no_address(family: AddressFamily) -> io::Error {
+    let none = match family {
+        AddressFamily::Any => "the name has no address",
+        AddressFamily::V4 => "the name has no IPv4 address",
+        AddressFamily::V6 => "the name has no IPv6 address",
+    };
+    io::Error::new(io::ErrorKind::NotFound, none)
 }

@@ -1,6 +1,7 @@
 //! The connector for TCP.
 
 mod builder;
+mod dns;
 
 use std::future::Future;
 use std::io;
