@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aio_client::wire::AuthEncoding;
-use aio_client::{BasicAuth, ClientTimeout, Limits};
+use aio_client::{AddressFamily, BasicAuth, ClientTimeout, Limits};
 use serde_json::{Map, Value};
 
 /// Reads an object, whose list values repeat the key, or a list of pairs.
@@ -81,6 +81,16 @@ pub(super) fn limit_in_seconds(value: &Value) -> Result<Option<Duration>, String
         return Ok(None);
     }
     seconds(value).map(Some)
+}
+
+/// Reads a family by its number on Linux.
+pub(super) fn family(value: &Value) -> Result<AddressFamily, String> {
+    match value.as_u64() {
+        Some(0) => Ok(AddressFamily::Any),
+        Some(2) => Ok(AddressFamily::V4),
+        Some(10) => Ok(AddressFamily::V6),
+        _ => Err(format!("family {value}")),
+    }
 }
 
 /// Reads timeouts; absent parts have no limit.

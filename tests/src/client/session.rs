@@ -112,6 +112,10 @@ fn connector(setup: &Setup) -> Result<TcpConnector, String> {
             "limit_per_host" => builder.limit_per_host(options::size(value)?),
             "keepalive_timeout" => builder.keepalive_timeout(options::limit_in_seconds(value)?),
             "force_close" => builder.force_close(options::flag(value)?),
+            "use_dns_cache" => builder.use_dns_cache(options::flag(value)?),
+            "ttl_dns_cache" => builder.ttl_dns_cache(options::limit_in_seconds(value)?),
+            "dns_cache_max_size" => builder.dns_cache_max_size(options::size(value)?),
+            "family" => builder.family(options::family(value)?),
             _ => return Err(format!("connector option {option}")),
         };
     }

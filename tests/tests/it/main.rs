@@ -6,6 +6,7 @@ mod cancellation;
 mod closing;
 mod codings;
 mod content;
+mod dns;
 mod errors;
 mod event_source;
 mod events;

@@ -171,8 +171,13 @@ async fn what_fails_has_no_end_of_its_own() {
         .expect("valid");
     let request = session.get("http://a.test/").await;
     request.expect_err("the name has no address");
-    let resolve = "Connect(ResolveStart { host: \"a.test\" })";
-    check_events(&log, &["Connect(CreateStart)", resolve, "RequestException"]);
+    let want = [
+        "Connect(CreateStart)",
+        "Connect(CacheMiss { host: \"a.test\" })",
+        "Connect(ResolveStart { host: \"a.test\" })",
+        "RequestException",
+    ];
+    check_events(&log, &want);
 
     let listener = Listener::new().await;
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
