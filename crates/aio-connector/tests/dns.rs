@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use aio_connector::{
     AddressFamily, AddressFilter, BoxFuture, ConnectErrorKind, ConnectEvent, ConnectRequest,
-    ConnectionError, FixedResolver, ObserveConnect, Phase, Resolved, Resolver, TcpConnector,
-    TcpConnectorBuilder,
+    ConnectionError, ConnectionKey, Dial, FixedResolver, ObserveConnect, Phase, Resolved, Resolver,
+    TcpConnector, TcpConnectorBuilder,
 };
 use aio_core::{ClientTimeout, RequestUrl};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::advance;
@@ -421,9 +422,9 @@ async fn stale_addresses_are_given_while_new_ones_are_looked_up() {
     // As long as that fails the old ones are given, and looked up again.
     advance(58 * SECOND).await;
     assert_eq!(lab.hit(), "192.0.2.1");
-    lab.question().await.found(&["192.0.2.2"]);
+    lab.question().await.found(&["192.0.2.2", "192.0.2.3"]);
     lab.no_question().await;
-    assert_eq!(lab.hit(), "192.0.2.2");
+    assert_eq!([lab.hit(), lab.hit()], ["192.0.2.2", "192.0.2.3"]);
     lab.no_question().await;
     // Beyond the limit there is nothing to give, but the look-up that was begun is shared.
     advance(11 * SECOND).await;
@@ -473,11 +474,11 @@ async fn addresses_of_another_family_are_passed_over() {
             lab.connector.clear_dns_cache(None);
 
             let failed = lab.ask(&[other]).await;
-            assert_eq!(failed, format!("the name has no {text} address"));
+            assert_eq!(failed, format!("the host has no {text} address"));
             assert!(lab.connector.cached_hosts().is_empty());
         }
     }
-    assert_eq!(Lab::new().ask(&[]).await, "the name has no address");
+    assert_eq!(Lab::new().ask(&[]).await, "the host has no address");
 }
 
 // EDGE-189 and CON-45.
@@ -492,6 +493,15 @@ async fn addresses_are_never_looked_up() {
         let connected = soon(lab.connector.connect(&mut request)).await;
         connected.expect_err("all addresses are refused");
         assert_eq!(log.0, ["CreateStart"]);
+    }
+    lab.no_question().await;
+    let mut lab = Lab::with(|builder| builder.family(AddressFamily::V4));
+    for (url, want) in [
+        ("http://192.0.2.1/", "192.0.2.1"),
+        ("http://[2001:db8::1]/", "the host has no IPv4 address"),
+    ] {
+        let refused = request(lab.connector.clone(), url.to_owned());
+        assert_eq!(soon(refused).await, want);
     }
     lab.no_question().await;
 }
@@ -589,6 +599,12 @@ async fn closing_ends_what_is_being_looked_up() {
         request(lab.connector.clone(), URL.to_owned()).await,
         "closed"
     );
+    // Nor does a dial that was begun before ask any more.
+    let url = RequestUrl::parse(URL).expect("a URL");
+    let (key, mut request) = (ConnectionKey::from(&url), ConnectRequest::new(&url));
+    let dialled = soon(lab.connector.dialer().dial(&key, &mut request)).await;
+    let error = dialled.map(drop).expect_err("closed");
+    assert_eq!(outcome(&error), "the connector is closed");
     lab.no_question().await;
 }
 
@@ -729,16 +745,21 @@ async fn an_observer_that_panics_leaves_nobody_hanging() {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
     builder.enable_all().build().expect("a runtime")
+}
+
+fn within<T>(runtime: &Runtime, begin: impl FnOnce() -> T) -> T {
+    let _inside = runtime.enter();
+    begin()
 }
 
 #[test]
 fn a_runtime_does_not_wait_for_another() {
     let mut lab = Lab::new();
     let (one, other) = (runtime(), runtime());
-    let first = one.block_on(async { lab.begin() });
+    let first = within(&one, || lab.begin());
     // Nobody drives the first one now.
     other.block_on(async {
         assert_eq!(lab.ask(&["192.0.2.1"]).await, "192.0.2.1");
@@ -754,7 +775,7 @@ fn a_runtime_does_not_wait_for_another() {
 fn a_request_outlives_the_runtime_of_its_look_up() {
     let mut lab = Lab::new();
     let (one, other) = (runtime(), runtime());
-    let (first, second) = one.block_on(async { (lab.begin(), lab.begin()) });
+    let (first, second) = within(&one, || (lab.begin(), lab.begin()));
     let unanswered = one.block_on(lab.question());
     drop(one);
     assert!(unanswered.answer.is_closed());

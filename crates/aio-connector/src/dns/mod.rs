@@ -124,9 +124,9 @@ fn spelled(host: &str) -> String {
 
 fn no_address(family: AddressFamily) -> io::Error {
     let none = match family {
-        AddressFamily::Any => "the name has no address",
-        AddressFamily::V4 => "the name has no IPv4 address",
-        AddressFamily::V6 => "the name has no IPv6 address",
+        AddressFamily::Any => "the host has no address",
+        AddressFamily::V4 => "the host has no IPv4 address",
+        AddressFamily::V6 => "the host has no IPv6 address",
     };
     io::Error::new(io::ErrorKind::NotFound, none)
 }

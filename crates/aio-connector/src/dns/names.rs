@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
@@ -129,6 +129,14 @@ impl Names {
         }
     }
 
+    /// Refuses an address of another family, which needs no look-up.
+    pub(crate) fn of_family(&self, address: IpAddr) -> Result<IpAddr, DialError> {
+        match self.family.has(&address) {
+            true => Ok(address),
+            false => Err(failed(Arc::new(no_address(self.family)))),
+        }
+    }
+
     /// Asks the resolver for this request alone.
     async fn ask_now(
         &self,
@@ -152,12 +160,12 @@ impl Names {
         if known.is_closed {
             return Look::Closed;
         }
-        let (look, promise) = match known.cache.look(name, now()) {
+        let (look, begun) = match known.cache.look(name, now()) {
             Found::Fresh(addresses) => (Look::Known(addresses), None),
             Found::Stale(addresses) => {
                 let is_begun = known.lookups.contains_key(&key);
-                let promise = (!is_begun).then(|| self.promise(&mut known, key, 0));
-                (Look::Known(addresses), promise)
+                let begun = (!is_begun).then(|| self.promise(&mut known, key, 0));
+                (Look::Known(addresses), begun)
             }
             Found::Nothing => match known.lookups.get_mut(&key) {
                 Some(lookup) => {
@@ -175,7 +183,7 @@ impl Names {
         };
         drop(known);
         // A runtime that is shutting down drops the task at once, and that takes the lock.
-        if let Some(promise) = promise {
+        if let Some(promise) = begun {
             self.begin(promise);
         }
         look
@@ -306,6 +314,10 @@ impl Promise {
             }
             drop(known);
             drop(lookup);
+        }
+        if let Err(error) = &found {
+            // Nobody else hears of it where stale addresses are served.
+            tracing::debug!(host = &*self.key.0.host, %error, "a name is not found");
         }
         self.tell(found.map(|found| found.addresses.into()));
     }

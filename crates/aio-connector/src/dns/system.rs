@@ -101,7 +101,7 @@ mod tests {
     async fn addresses_of_another_family_are_none() {
         let error = ask("127.0.0.1", AddressFamily::V6).await.expect_err("IPv4");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        assert_eq!(error.to_string(), "the name has no IPv6 address");
+        assert_eq!(error.to_string(), "the host has no IPv6 address");
     }
 
     #[tokio::test]

@@ -6,8 +6,8 @@ use super::{TcpConnector, TcpConnectorBuilder};
 use crate::dns::{AddressFamily, CachedHost};
 
 impl TcpConnectorBuilder {
-    /// Sets whether addresses are kept, and looked up once for all who ask meanwhile;
-    /// default true. aiohttp's `use_dns_cache`.
+    /// Sets whether addresses are kept, and looked up once for all requests of a runtime
+    /// that ask meanwhile; default true. aiohttp's `use_dns_cache`.
     ///
     /// Without, each new connection asks the resolver.
     pub fn use_dns_cache(mut self, use_dns_cache: bool) -> Self {

@@ -129,7 +129,7 @@ impl TcpDialer {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Vec<SocketAddr>, DialError> {
         let mut addresses = match key.host().parse::<IpAddr>() {
-            Ok(ip) => vec![literal(ip, key.port(), key.zone())?],
+            Ok(ip) => vec![literal(self.names.of_family(ip)?, key.port(), key.zone())?],
             Err(_) => self.names.addresses(key, request).await?,
         };
         if let Some(filter) = &self.filter {
