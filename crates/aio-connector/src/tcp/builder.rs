@@ -8,7 +8,8 @@ use crate::filter::AddressFilter;
 use crate::tls::TlsConfig;
 
 impl TcpConnectorBuilder {
-    /// Resolves names with `resolver`; default [`SystemResolver`].
+    /// Resolves names with `resolver`; default
+    /// [`SystemResolver`](crate::SystemResolver). aiohttp's `resolver`.
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.dialer.names.resolver = resolver;
         self
