@@ -15,7 +15,8 @@ use crate::timer::now;
 pub struct Timings {
     /// Waiting in the queue of the pool; `None` if there was no need to.
     pub pool: Option<Duration>,
-    /// Resolving the host's name; `None` where it is an address, or its addresses were known.
+    /// Resolving the host's name; `None` where it is an address, or where its addresses were
+    /// known.
     pub dns: Option<Duration>,
     /// Dialling, all addresses taken together that were tried.
     pub connect: Option<Duration>,

@@ -94,6 +94,10 @@ pub trait Resolver: Send + Sync + std::fmt::Debug {
     /// The host is in lower case, in IDNA form, and may end with a dot. Addresses of another
     /// family than that asked for are passed over, and no address at all counts as a
     /// failure.
+    ///
+    /// A connector with a DNS cache asks in a task of its own, which goes on when the request
+    /// that it was begun for is given up, and ends with the connector. A panic in it fails
+    /// those who wait for it.
     fn resolve<'a>(
         &'a self,
         host: &'a str,
