@@ -55,6 +55,12 @@ pub trait Connector: Send + Sync + 'static {
         false
     }
 
+    /// Returns which schemes of URLs it takes besides `http`, `https`, `ws` and `wss`; by
+    /// default none. Of aiohttp's `allowed_protocol_schema_set`.
+    fn schemes(&self) -> &[&str] {
+        &[]
+    }
+
     /// Counts its connections now.
     fn stats(&self) -> Stats;
 
@@ -93,6 +99,10 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
         (**self).force_close()
     }
 
+    fn schemes(&self) -> &[&str] {
+        (**self).schemes()
+    }
+
     fn stats(&self) -> Stats {
         (**self).stats()
     }
@@ -114,6 +124,12 @@ pub trait Dial: Send + Sync + 'static {
         key: &'a ConnectionKey,
         request: &'a mut ConnectRequest<'_>,
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>>;
+
+    /// Returns which schemes of URLs it takes besides `http`, `https`, `ws` and `wss`; by
+    /// default none.
+    fn schemes(&self) -> &[&str] {
+        &[]
+    }
 
     /// Ends what it does for no request in particular: its connector is closed.
     fn close(&self) {}

@@ -373,6 +373,10 @@ impl<D: Dial> Connector for PooledConnector<D> {
         Self::force_close(self)
     }
 
+    fn schemes(&self) -> &[&str] {
+        self.dialer().schemes()
+    }
+
     fn stats(&self) -> Stats {
         Self::stats(self)
     }

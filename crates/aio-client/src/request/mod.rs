@@ -7,7 +7,9 @@ mod reading;
 use std::fmt;
 use std::sync::Arc;
 
-use aio_core::{BasicAuth, Body, Headers, IntoUrl, RequestUrl, UploadProgress};
+use aio_core::{
+    BasicAuth, Body, Headers, IntoUrl, RequestUrl, UploadProgress, UrlError, UrlErrorKind,
+};
 use http::{Method, Version};
 
 pub use self::builder::RequestBuilder;
@@ -58,8 +60,14 @@ impl ClientRequest {
         url: impl IntoUrl,
     ) -> Result<Self, ClientError> {
         let defaults = session.defaults();
-        let url = url.resolve(defaults.base_url.as_ref())?;
-        url.check_http()?;
+        let url = url.resolve(defaults.base_url.as_ref());
+        let url = url.map_err(|error| without_host(error, session.connector().schemes()))?;
+        // CON-06.
+        if let Err(error) = url.check_http()
+            && !session.connector().schemes().contains(&url.scheme_str())
+        {
+            return Err(error.into());
+        }
         let parts = RequestParts {
             method,
             url,
@@ -121,6 +129,18 @@ impl ClientRequest {
             parts: self.parts.clone(),
             body: self.body.try_clone()?,
         })
+    }
+}
+
+/// Names what a URL of one of these schemes lacks, which is refused before anyone knows who
+/// takes it: `unix:///run/app.sock`.
+fn without_host(error: UrlError, schemes: &[&str]) -> UrlError {
+    let scheme = error.url().split_once(':').map(|(scheme, _)| scheme);
+    match error.kind() {
+        UrlErrorKind::NonHttp if scheme.is_some_and(|scheme| schemes.contains(&scheme)) => {
+            UrlError::new(error.url(), UrlErrorKind::NoHost)
+        }
+        _ => error,
     }
 }
 

@@ -86,6 +86,10 @@ impl Dial for TcpDialer {
         })
     }
 
+    fn schemes(&self) -> &[&str] {
+        &["tcp"]
+    }
+
     fn close(&self) {
         self.names.close();
     }

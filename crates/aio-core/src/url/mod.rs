@@ -407,7 +407,8 @@ impl RequestUrl {
         self.origin() == other.origin()
     }
 
-    /// Makes sure that the scheme is `http`, `https`, `ws` or `wss`.
+    /// Makes sure that the scheme is `http`, `https`, `ws` or `wss`: one that any connector
+    /// takes.
     ///
     /// # Errors
     /// [`UrlErrorKind::NonHttp`] if it is another one.
