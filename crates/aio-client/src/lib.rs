@@ -58,8 +58,12 @@ pub use aio_connector::{
     SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Timings, TlsConfig, TlsInfo,
     TlsVersion, Transport,
 };
+#[cfg(windows)]
+pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
 #[cfg(feature = "tls")]
 pub use aio_connector::{TlsConfigBuilder, TlsConfigError};
+#[cfg(unix)]
+pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{
     Cookie, CookieError, CookieJar, CookieJarOptions, CookiePair, CookieRequest, CookieStore,
     CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie,

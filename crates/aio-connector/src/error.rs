@@ -312,7 +312,13 @@ impl fmt::Display for ConnectError {
             attempt,
             ..
         } = &*self.0;
-        write!(f, "cannot connect to {host}:{port} [{kind}]: {attempt}")
+        match kind {
+            // Nobody went to the host.
+            ConnectErrorKind::Unix { .. } | ConnectErrorKind::Pipe { .. } => {
+                write!(f, "cannot connect to {kind}: {attempt}")
+            }
+            _ => write!(f, "cannot connect to {host}:{port} [{kind}]: {attempt}"),
+        }
     }
 }
 
@@ -352,7 +358,12 @@ pub enum ConnectErrorKind {
     Proxy,
     /// The Unix socket cannot be reached.
     Unix {
-        /// The path of the socket.
+        /// The path of the socket; the name of an abstract one behind an `@`.
+        path: Box<str>,
+    },
+    /// The named pipe cannot be reached.
+    Pipe {
+        /// The path of the pipe.
         path: Box<str>,
     },
     /// TLS could not be agreed on, or is not built in.
@@ -378,6 +389,7 @@ impl fmt::Display for ConnectErrorKind {
             Self::NoLocalPort => f.write_str("no free local port"),
             Self::Proxy => f.write_str("proxy"),
             Self::Unix { path } => write!(f, "Unix socket {path}"),
+            Self::Pipe { path } => write!(f, "named pipe {path}"),
             Self::Tls => f.write_str("TLS"),
             Self::Certificate => f.write_str("certificate not trusted"),
             Self::Fingerprint { .. } => f.write_str("certificate is not the pinned one"),
@@ -439,7 +451,8 @@ impl ConnectError {
             ConnectErrorKind::Refused
             | ConnectErrorKind::Forbidden { .. }
             | ConnectErrorKind::FileLimit
-            | ConnectErrorKind::NoLocalPort => "ClientConnectorError",
+            | ConnectErrorKind::NoLocalPort
+            | ConnectErrorKind::Pipe { .. } => "ClientConnectorError",
             ConnectErrorKind::Proxy => "ClientProxyConnectionError",
             ConnectErrorKind::Unix { .. } => "UnixClientConnectorError",
             ConnectErrorKind::Tls => "ClientConnectorSSLError",

@@ -15,7 +15,11 @@ mod exchange;
 mod filter;
 mod info;
 mod key;
+#[cfg(any(unix, windows))]
+mod local;
 mod observe;
+#[cfg(windows)]
+mod pipe;
 mod pool;
 #[cfg(test)]
 #[path = "pool/tests.rs"]
@@ -34,6 +38,8 @@ mod tls;
 #[path = "tls/absent.rs"]
 mod tls;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod upload;
 
 pub use self::connection::Connection;
@@ -49,6 +55,8 @@ pub use self::filter::AddressFilter;
 pub use self::info::{ConnectionInfo, TlsInfo, TlsVersion};
 pub use self::key::ConnectionKey;
 pub use self::observe::{ConnectEvent, ObserveConnect};
+#[cfg(windows)]
+pub use self::pipe::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
 pub use self::pool::ReuseOrder;
 pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::stats::{Evictions, KeyStats, Stats};
@@ -59,4 +67,6 @@ pub use self::tls::TlsConfig;
 #[cfg(feature = "tls")]
 pub use self::tls::{TlsConfigBuilder, TlsConfigError};
 pub use self::transport::Transport;
+#[cfg(unix)]
+pub use self::unix::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use self::upload::UploadFraming;

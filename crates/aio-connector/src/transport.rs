@@ -13,6 +13,8 @@ use std::task::{Context, Poll, Waker};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::task::coop::unconstrained;
 
 use crate::info::{Facts, TlsInfo};
@@ -30,9 +32,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AsyncStream for S {}
 /// [`Connection::detach`]: crate::Connection::detach
 pub struct Transport(Stream);
 
-/// TCP without indirection, anything else boxed.
+/// Sockets without indirection, anything else boxed.
 enum Stream {
     Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
     Tls(Box<TlsTransport>),
     Boxed(Box<dyn AsyncStream>),
 }
@@ -40,6 +44,13 @@ enum Stream {
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self(Stream::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Self {
+        Self(Stream::Unix(stream))
     }
 }
 
@@ -61,6 +72,8 @@ impl Transport {
     pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Stream::Tcp(stream) => (&*SockRef::from(&*stream)).read(buffer),
+            #[cfg(unix)]
+            Stream::Unix(stream) => (&*SockRef::from(&*stream)).read(buffer),
             Stream::Tls(stream) => stream.read_now(buffer),
             Stream::Boxed(stream) => {
                 let mut buffer = ReadBuf::new(buffer);
@@ -77,12 +90,14 @@ impl Transport {
     /// Asks the socket itself: the task may have spent its share of the runtime's budget.
     #[cfg(feature = "tls")]
     pub(crate) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Stream::Tcp(stream) = &self.0 {
-            return (&*SockRef::from(stream)).write(bytes);
-        }
-        match now(|cx| Pin::new(&mut *self).poll_write(cx, bytes)) {
-            Poll::Ready(written) => written,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        match &self.0 {
+            Stream::Tcp(stream) => (&*SockRef::from(stream)).write(bytes),
+            #[cfg(unix)]
+            Stream::Unix(stream) => (&*SockRef::from(stream)).write(bytes),
+            _ => match now(|cx| Pin::new(&mut *self).poll_write(cx, bytes)) {
+                Poll::Ready(written) => written,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            },
         }
     }
 
@@ -109,25 +124,38 @@ impl Transport {
     fn tls(&self) -> Option<Arc<TlsInfo>> {
         match &self.0 {
             Stream::Tls(stream) => Some(Arc::clone(stream.info())),
-            Stream::Tcp(_) | Stream::Boxed(_) => None,
+            _ => None,
         }
     }
 
-    /// Returns the peer's address, if it has one.
+    /// Returns the peer's address, if it has one of IP.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Stream::Tcp(stream) => stream.peer_addr().ok(),
             Stream::Tls(stream) => stream.lower().peer_addr(),
-            Stream::Boxed(_) => None,
+            _ => None,
         }
     }
 
-    /// Returns the address on this side, if it has one.
+    /// Returns the address on this side, if it has one of IP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Stream::Tcp(stream) => stream.local_addr().ok(),
             Stream::Tls(stream) => stream.lower().local_addr(),
-            Stream::Boxed(_) => None,
+            _ => None,
+        }
+    }
+}
+
+impl Stream {
+    /// Gives it for polling.
+    fn pinned(&mut self) -> Pin<&mut dyn AsyncStream> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(&mut **stream),
+            Self::Boxed(stream) => Pin::new(&mut **stream),
         }
     }
 }
@@ -146,8 +174,7 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Boxed(stream) => Pin::new(stream).poll_read(cx, buffer),
+            stream => stream.pinned().poll_read(cx, buffer),
         }
     }
 }
@@ -160,8 +187,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Boxed(stream) => Pin::new(stream).poll_write(cx, bytes),
+            stream => stream.pinned().poll_write(cx, bytes),
         }
     }
 
@@ -172,24 +198,21 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Stream::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            stream => stream.pinned().poll_write_vectored(cx, pieces),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Boxed(stream) => Pin::new(stream).poll_flush(cx),
+            stream => stream.pinned().poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Boxed(stream) => Pin::new(stream).poll_shutdown(cx),
+            stream => stream.pinned().poll_shutdown(cx),
         }
     }
 }

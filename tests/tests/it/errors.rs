@@ -92,6 +92,9 @@ fn all() -> Vec<ClientError> {
         connect(ConnectErrorKind::Unix {
             path: "/run/x".into(),
         }),
+        connect(ConnectErrorKind::Pipe {
+            path: r"\\.\pipe\x".into(),
+        }),
         connect(ConnectErrorKind::Tls),
         connect(ConnectErrorKind::Certificate),
         connect(ConnectErrorKind::Fingerprint {
