@@ -171,12 +171,17 @@ impl Drop for Daemon {
     }
 }
 
-/// A directory that goes with its owner.
+/// A directory that goes with its owner, and that anyone may enter.
 #[derive(Debug)]
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> io::Result<Self> {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn new() -> io::Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("aio-tests-{}-{count}", process::id());
@@ -186,6 +191,12 @@ impl Scratch {
         // A server that root starts goes on as another user, who must get in.
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o755))?;
         Ok(scratch)
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 

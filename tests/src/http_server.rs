@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -29,8 +30,8 @@ use tokio_rustls::TlsAcceptor;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct TestServer {
-    address: SocketAddr,
+pub struct TestServer<A = SocketAddr> {
+    address: A,
     is_tls: bool,
     connections: watch::Receiver<Connections>,
     acceptor: JoinHandle<()>,
@@ -125,15 +126,7 @@ impl TestServer {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let is_tls = tls.is_some();
-        let (counts, connections) = watch::channel(Connections::default());
-        let acceptor = accept(listener, tls, Arc::new(handler), Arc::new(counts));
-        Ok(Self {
-            address,
-            is_tls,
-            connections,
-            acceptor: tokio::spawn(acceptor),
-        })
+        Ok(Self::listening(address, listener, tls, handler))
     }
 
     /// Returns where it listens.
@@ -147,6 +140,58 @@ impl TestServer {
     pub fn url(&self, path: &str) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}{path}", self.address)
+    }
+}
+
+impl TestServer<PathBuf> {
+    /// Starts one on a Unix socket at `path`, where there must be nothing yet; it speaks TLS
+    /// if it has settings for that.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn start_unix<H, F>(
+        path: impl Into<PathBuf>,
+        tls: Option<Arc<ServerConfig>>,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let path = path.into();
+        let listener = UnixListener::bind(&path)?;
+        let tls = tls.map(TlsAcceptor::from);
+        Ok(Self::listening(path, listener, tls, handler))
+    }
+
+    /// Returns the path of its socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.address
+    }
+}
+
+impl<A> TestServer<A> {
+    fn listening<H, F>(
+        address: A,
+        listener: impl Listener,
+        tls: Option<TlsAcceptor>,
+        handler: H,
+    ) -> Self
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let is_tls = tls.is_some();
+        let (counts, connections) = watch::channel(Connections::default());
+        let acceptor = accept(listener, tls, Arc::new(handler), Arc::new(counts));
+        Self {
+            address,
+            is_tls,
+            connections,
+            acceptor: tokio::spawn(acceptor),
+        }
     }
 
     /// Returns how many connections were accepted so far.
@@ -181,7 +226,7 @@ impl TestServer {
     }
 }
 
-impl Drop for TestServer {
+impl<A> Drop for TestServer<A> {
     fn drop(&mut self) {
         // Its connections are tasks of its own and end with it.
         self.acceptor.abort();
@@ -280,8 +325,34 @@ impl Response {
     }
 }
 
+/// Where clients connect to.
+trait Listener: Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Gives the next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = Self::accept(self).await?;
+        _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
 async fn accept<H, F>(
-    listener: TcpListener,
+    listener: impl Listener,
     tls: Option<TlsAcceptor>,
     handler: Arc<H>,
     counts: Arc<watch::Sender<Connections>>,
@@ -293,7 +364,7 @@ async fn accept<H, F>(
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
+                let Ok(stream) = accepted else {
                     continue;
                 };
                 counts.send_modify(|now| {
@@ -318,12 +389,12 @@ impl Drop for Open {
 }
 
 /// Serves a connection to its end; that the client leaves is no error.
-async fn serve<H, F>(stream: TcpStream, tls: Option<TlsAcceptor>, handler: Arc<H>, open: Open)
+async fn serve<S, H, F>(stream: S, tls: Option<TlsAcceptor>, handler: Arc<H>, open: Open)
 where
+    S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    _ = stream.set_nodelay(true);
     _ = match tls {
         None => Connection::new(stream).serve(&*handler).await,
         Some(tls) => serve_tls(stream, tls, &*handler, &open).await,
@@ -333,7 +404,7 @@ where
 }
 
 async fn serve_tls<F: Future<Output = Response>>(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     tls: TlsAcceptor,
     handler: &impl Fn(Request) -> F,
     open: &Open,

@@ -1,6 +1,6 @@
 //! nginx, where it is installed: a server that nobody here wrote.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
@@ -12,8 +12,18 @@ use crate::tls::Authority;
 /// Where nginx may be.
 pub const PROGRAMS: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
-/// Ends the line of the port, too.
 const TLS: &str = " ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem";
+
+/// The name of its Unix socket.
+const SOCKET: &str = "nginx.sock";
+
+/// Where nginx listens.
+#[derive(Clone, Copy)]
+enum Listen<'a> {
+    Port,
+    PortOfTls(&'a Authority),
+    Socket,
+}
 
 /// An nginx on a free port of 127.0.0.1, in a directory of its own, that runs until it is
 /// dropped.
@@ -46,7 +56,7 @@ impl Nginx {
     ///
     /// If nginx does not start; the error holds what it says.
     pub fn start(settings: &str) -> io::Result<Option<Self>> {
-        Self::start_with(settings, None)
+        Self::start_with(settings, Listen::Port)
     }
 
     /// Starts it under TLS, with a certificate of `authority`.
@@ -55,24 +65,35 @@ impl Nginx {
     ///
     /// As [`start`](Self::start).
     pub fn start_tls(authority: &Authority, settings: &str) -> io::Result<Option<Self>> {
-        Self::start_with(settings, Some(authority))
+        Self::start_with(settings, Listen::PortOfTls(authority))
     }
 
-    fn start_with(settings: &str, authority: Option<&Authority>) -> io::Result<Option<Self>> {
+    /// Starts it on a [Unix socket](Self::socket) in its directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_unix(settings: &str) -> io::Result<Option<Self>> {
+        Self::start_with(settings, Listen::Socket)
+    }
+
+    fn start_with(settings: &str, listen: Listen<'_>) -> io::Result<Option<Self>> {
         let Some(program) = installed("nginx", &PROGRAMS, &["-v"]) else {
             return Ok(None);
         };
         let prepare = |directory: &Path, port: u16| {
-            let mut tls = "";
-            if let Some(authority) = authority {
-                let (certificate, key) = authority.server_pem(&["127.0.0.1"]);
-                fs::write(directory.join("certificate.pem"), certificate)?;
-                fs::write(directory.join("key.pem"), key)?;
-                tls = TLS;
-            }
+            let listen = match listen {
+                Listen::Port => format!("127.0.0.1:{port}"),
+                Listen::PortOfTls(authority) => {
+                    let (certificate, key) = authority.server_pem(&["127.0.0.1"]);
+                    fs::write(directory.join("certificate.pem"), certificate)?;
+                    fs::write(directory.join("key.pem"), key)?;
+                    format!("127.0.0.1:{port}{TLS}")
+                }
+                Listen::Socket => format!("unix:{}", directory.join(SOCKET).display()),
+            };
             let config = include_str!("../data/nginx.conf")
-                .replace("@PORT@", &port.to_string())
-                .replace("@TLS@", tls)
+                .replace("@LISTEN@", &listen)
                 .replace("@SETTINGS@", settings);
             fs::write(directory.join("nginx.conf"), config)?;
             let mut command = Command::new(program);
@@ -83,7 +104,10 @@ impl Nginx {
         let serves = |directory: &Path, _| {
             fs::metadata(directory.join("nginx.pid")).is_ok_and(|file| file.len() > 0)
         };
-        let scheme = authority.map_or("http", |_| "https");
+        let scheme = match listen {
+            Listen::PortOfTls(_) => "https",
+            Listen::Port | Listen::Socket => "http",
+        };
         let daemon = Daemon::start(prepare, serves)?;
         Ok(Some(Self { daemon, scheme }))
     }
@@ -92,6 +116,12 @@ impl Nginx {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.daemon.port()
+    }
+
+    /// Returns the path of the Unix socket that [`start_unix`](Self::start_unix) puts it on.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.daemon.directory().join(SOCKET)
     }
 
     /// Returns the URL of a path that begins with `/`.

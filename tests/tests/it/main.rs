@@ -41,4 +41,5 @@ mod text;
 mod timeouts;
 mod tls;
 mod tls_idle;
+mod unix;
 mod uploads;
