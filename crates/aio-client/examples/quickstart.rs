@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use aio_client::{
     ClientError, ClientSession, Coding, CookieJar, CookieJarOptions, FormData, TcpConnector,
-    TlsConfig, UploadProgress,
+    TlsConfig, UnixConnector, UploadProgress,
 };
+use aio_tests::daemon::Scratch;
 use aio_tests::http_server::{Body, Request, Response, TestServer};
 use aio_tests::tls::Authority;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -88,6 +89,7 @@ async fn tour() -> Result<(), Error> {
     download(&session).await?;
     many_at_once().await?;
     over_tls().await?;
+    over_a_unix_socket().await?;
     failing_host().await?;
     session.close().await;
     Ok(())
@@ -243,6 +245,35 @@ async fn over_tls() -> Result<(), Error> {
         "its aiohttp class",
         &error.aiohttp_class(),
         &"ClientConnectorCertificateError",
+    )
+}
+
+async fn over_a_unix_socket() -> Result<(), Error> {
+    title("A Unix socket");
+    let directory = Scratch::new()?;
+    let server = TestServer::start_unix(directory.path().join("app.sock"), None, answer)?;
+    let connector = UnixConnector::new(server.path());
+    let session = ClientSession::builder().connector(connector).build()?;
+    let mut response = session.get("http://app/user?name=Ada").await?;
+    let user: User = response.json().await?;
+    let path = server.path().display();
+    println!(
+        "{} {} over {path} gives {user:?}",
+        response.status(),
+        response.url()
+    );
+    must_be("the user", &user.name.as_str(), &"Ada")?;
+
+    let connector = UnixConnector::new(directory.path().join("no.sock"));
+    let session = ClientSession::builder().connector(connector).build()?;
+    let Err(error) = session.get("http://app/").await else {
+        return Err("a socket that is not there answered".into());
+    };
+    println!("{error}");
+    must_be(
+        "its aiohttp class",
+        &error.aiohttp_class(),
+        &"UnixClientConnectorError",
     )
 }
 
