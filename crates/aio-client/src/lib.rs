@@ -55,8 +55,8 @@ pub use aio_connector::{
     ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey,
     Connector, Dial, DialAttempt, Evictions, FixedResolver, KeyStats, PartialHead, Phase,
     PooledConnector, PooledConnectorBuilder, Resolved, Resolver, ReuseOrder, SettingsError, Stats,
-    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, Timings, TlsConfig, TlsInfo,
-    TlsVersion, Transport,
+    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TcpKeepalive, Timings, TlsConfig,
+    TlsInfo, TlsVersion, Transport,
 };
 #[cfg(windows)]
 pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};

@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::socket::BindError;
+
 /// Where a failed request was going and how far it had come.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -290,11 +292,15 @@ impl DialError {
     ) -> Self {
         Self::Failed((kind, Arc::new(source)))
     }
+}
 
-    /// Names what a socket could not be connected for.
-    pub(crate) fn of_socket(error: io::Error) -> Self {
-        Self::failed(ConnectErrorKind::Refused, error)
-    }
+/// Tells whether it is `EMFILE` or `ENFILE`, for which the standard library has no kind.
+pub(crate) fn is_file_limit(error: &io::Error) -> bool {
+    // The same numbers on every Unix; on Windows WSAEMFILE.
+    let numbers: &[i32] = if cfg!(windows) { &[10024] } else { &[24, 23] };
+    error
+        .raw_os_error()
+        .is_some_and(|raw| numbers.contains(&raw))
 }
 
 /// A connection that could not be made.
@@ -351,9 +357,19 @@ pub enum ConnectErrorKind {
         address: IpAddr,
     },
     /// The process, or the system, has as many files open as it may (`EMFILE`, `ENFILE`).
+    ///
+    /// A connection takes one. Keep the connector's `limit` below what the process may have
+    /// (`ulimit -n`), or raise that; idle connections are not closed to make room.
     FileLimit,
-    /// All local ports towards the peer are taken (`EADDRNOTAVAIL`).
+    /// All local ports towards the peer are taken (`EADDRNOTAVAIL`, `EADDRINUSE`).
+    ///
+    /// Linux has some 28,000 for each local address and peer. Connections that are kept
+    /// need fewer than those that are closed, whose ports rest for a minute; more local
+    /// addresses ([`local_addrs`](crate::TcpConnectorBuilder)) have more ports.
     NoLocalPort,
+    /// The operating system gives no socket as the connector asks for: of the address's
+    /// family, with a local address or an interface, or by the `socket_factory`.
+    Socket,
     /// The proxy cannot be reached.
     Proxy,
     /// The Unix socket cannot be reached.
@@ -387,6 +403,7 @@ impl fmt::Display for ConnectErrorKind {
             Self::Forbidden { address } => write!(f, "address {address} not allowed"),
             Self::FileLimit => f.write_str("too many open files"),
             Self::NoLocalPort => f.write_str("no free local port"),
+            Self::Socket => f.write_str("no socket as asked for"),
             Self::Proxy => f.write_str("proxy"),
             Self::Unix { path } => write!(f, "Unix socket {path}"),
             Self::Pipe { path } => write!(f, "named pipe {path}"),
@@ -437,7 +454,10 @@ impl ConnectError {
 
     /// Returns the operating system's error, if there is one; aiohttp's `os_error`.
     pub fn os_error(&self) -> Option<&io::Error> {
-        self.0.source.as_deref()?.downcast_ref()
+        let cause = self.cause()?;
+        let bind = cause.downcast_ref::<BindError>();
+        bind.map(|bind| &bind.error)
+            .or_else(|| cause.downcast_ref())
     }
 
     /// Returns the cause, if there is one.
@@ -452,7 +472,8 @@ impl ConnectError {
             | ConnectErrorKind::Forbidden { .. }
             | ConnectErrorKind::FileLimit
             | ConnectErrorKind::NoLocalPort
-            | ConnectErrorKind::Pipe { .. } => "ClientConnectorError",
+            | ConnectErrorKind::Pipe { .. }
+            | ConnectErrorKind::Socket => "ClientConnectorError",
             ConnectErrorKind::Proxy => "ClientProxyConnectionError",
             ConnectErrorKind::Unix { .. } => "UnixClientConnectorError",
             ConnectErrorKind::Tls => "ClientConnectorSSLError",

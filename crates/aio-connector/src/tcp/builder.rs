@@ -28,7 +28,8 @@ impl TcpConnectorBuilder {
         self
     }
 
-    /// Sets which addresses may be dialled; default all.
+    /// Sets which addresses may be dialled; default all. [`AddressFilter::public`] is for
+    /// programs that fetch what strangers name.
     pub fn address_filter(mut self, filter: AddressFilter) -> Self {
         self.dialer.filter = Some(filter);
         self

@@ -2,6 +2,7 @@
 
 mod builder;
 mod dns;
+mod sockets;
 
 use std::future::Future;
 use std::io;
@@ -13,7 +14,7 @@ use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase};
 use crate::filter::AddressFilter;
 use crate::key::ConnectionKey;
 use crate::pooled::{PooledConnector, PooledConnectorBuilder};
-use crate::socket::SocketOptions;
+use crate::socket::{self, SocketOptions};
 use crate::tls::{Handshake, TlsConfig};
 use crate::transport::Transport;
 
@@ -132,9 +133,13 @@ impl TcpDialer {
         key: &ConnectionKey,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Vec<SocketAddr>, DialError> {
+        request.phase = Phase::Connect;
         let mut addresses = match key.host().parse::<IpAddr>() {
             Ok(ip) => vec![literal(self.names.of_family(ip)?, key.port(), key.zone())?],
-            Err(_) => self.names.addresses(key, request).await?,
+            Err(_) => {
+                let found = self.names.addresses(key, request).await;
+                found.map_err(socket::not_found)?
+            }
         };
         if let Some(filter) = &self.filter {
             filter.retain(&mut addresses)?;
@@ -150,7 +155,7 @@ impl TcpDialer {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, DialError> {
         let stream = within(request, Phase::Connect, self.sockets.connect(address)).await?;
-        let stream = stream.map_err(DialError::of_socket)?;
+        let stream = stream.map_err(DialError::Failed)?;
         let Some(handshake) = handshake else {
             return Ok(stream.into());
         };
