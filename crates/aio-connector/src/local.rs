@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connector::ConnectRequest;
-use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase};
+use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase, is_file_limit};
 use crate::key::ConnectionKey;
 use crate::tls::TlsConfig;
 use crate::transport::Transport;
@@ -66,7 +66,15 @@ impl LocalPeer {
             None
         };
         let connected = request.within(Phase::Connect, connecting).await;
-        let stream = connected.map_err(late)?.map_err(DialError::of_socket)?;
+        let stream = connected.map_err(late)?.map_err(|error| {
+            let is_full = is_file_limit(&error);
+            let kind = if is_full {
+                ConnectErrorKind::FileLimit
+            } else {
+                ConnectErrorKind::Refused
+            };
+            DialError::failed(kind, error)
+        })?;
         let Some(handshake) = handshake else {
             return Ok(stream);
         };
