@@ -20,6 +20,7 @@ const SOON: Duration = Duration::from_secs(30);
 pub struct Daemon {
     directory: Scratch,
     port: u16,
+    command: Command,
     process: Child,
 }
 
@@ -89,24 +90,42 @@ impl Daemon {
         let mut command = prepare(&directory.0, port)?;
         command.current_dir(&directory.0);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let process = command.stderr(File::create(directory.0.join("stderr.log"))?);
-        let process = process.spawn()?;
+        command.stderr(File::create(directory.0.join("stderr.log"))?);
+        let process = command.spawn()?;
         let mut daemon = Self {
             directory,
             port,
+            command,
             process,
         };
+        daemon.wait_until(serves)?;
+        Ok(daemon)
+    }
+
+    fn wait_until(&mut self, serves: impl Fn(&Path, u16) -> bool) -> io::Result<()> {
         let start = Instant::now();
-        while !serves(&daemon.directory.0, port) {
-            if daemon.process.try_wait()?.is_some() {
-                return Err(io::Error::other(daemon.complaints()));
+        while !serves(&self.directory.0, self.port) {
+            if self.process.try_wait()?.is_some() {
+                return Err(io::Error::other(self.complaints()));
             }
             if start.elapsed() > SOON {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, daemon.complaints()));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, self.complaints()));
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Ok(daemon)
+        Ok(())
+    }
+
+    /// Ends it, and starts it with the same command on the same port.
+    ///
+    /// # Errors
+    ///
+    /// If it does not end, or does not start.
+    pub fn restart(&mut self, serves: impl Fn(&Path, u16) -> bool) -> io::Result<()> {
+        self.signal(Signal::TERM)?;
+        self.wait_for_its_end()?;
+        self.process = self.command.spawn()?;
+        self.wait_until(serves)
     }
 
     fn complaints(&self) -> String {

@@ -10,6 +10,8 @@ pub mod client;
 pub mod compare;
 pub mod curl;
 pub mod daemon;
+pub mod dns_script;
+pub mod dns_server;
 pub mod events;
 pub mod http_server;
 pub mod memory;
