@@ -58,6 +58,8 @@ pub use aio_connector::{
     SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TcpKeepalive, Timings, TlsConfig,
     TlsInfo, TlsVersion, Transport,
 };
+#[cfg(feature = "hickory-dns")]
+pub use aio_connector::{HickoryResolver, NameServer};
 #[cfg(windows)]
 pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
 #[cfg(feature = "tls")]

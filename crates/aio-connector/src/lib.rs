@@ -47,6 +47,8 @@ pub use self::connector::{ConnectRequest, Connector, Dial};
 pub use self::dns::{
     AddressFamily, BoxFuture, CachedHost, FixedResolver, Resolved, Resolver, SystemResolver,
 };
+#[cfg(feature = "hickory-dns")]
+pub use self::dns::{HickoryResolver, NameServer};
 pub use self::error::{
     Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, PartialHead, Phase,
 };

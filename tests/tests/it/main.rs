@@ -7,6 +7,7 @@ mod closing;
 mod codings;
 mod content;
 mod dns;
+mod dns_servers;
 mod errors;
 mod event_source;
 mod events;

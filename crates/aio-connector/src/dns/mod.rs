@@ -2,6 +2,8 @@
 
 mod cache;
 mod fixed;
+#[cfg(feature = "hickory-dns")]
+mod hickory;
 mod names;
 mod system;
 
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 pub use self::cache::CachedHost;
 pub use self::fixed::FixedResolver;
+#[cfg(feature = "hickory-dns")]
+pub use self::hickory::{HickoryResolver, NameServer};
 pub(crate) use self::names::Names;
 pub use self::system::SystemResolver;
 

@@ -75,7 +75,7 @@ impl TlsConfig {
 
     /// Gives what rustls needs; whoever comes while it is made waits, so that the system's
     /// roots are read once.
-    pub(super) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
+    pub(crate) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
         let Shared { roots, client, .. } = &*self.shared;
         let make = async || match roots {
             Some(roots) => client_config(Some(roots)).map_err(errors::of_tls),
