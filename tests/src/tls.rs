@@ -109,7 +109,9 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn certificate(
+    /// Makes a certificate for these names and addresses, and its key, for rustls itself.
+    #[must_use]
+    pub fn certificate(
         &self,
         names: &[&str],
     ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {

@@ -63,7 +63,7 @@ pub use aio_connector::{HickoryResolver, NameServer};
 #[cfg(windows)]
 pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
 #[cfg(feature = "tls")]
-pub use aio_connector::{TlsConfigBuilder, TlsConfigError};
+pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 #[cfg(unix)]
 pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{

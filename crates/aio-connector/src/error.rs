@@ -409,9 +409,18 @@ impl fmt::Display for ConnectErrorKind {
             Self::Pipe { path } => write!(f, "named pipe {path}"),
             Self::Tls => f.write_str("TLS"),
             Self::Certificate => f.write_str("certificate not trusted"),
-            Self::Fingerprint { .. } => f.write_str("certificate is not the pinned one"),
+            Self::Fingerprint { expected, got } => {
+                let (expected, got) = (hex(expected), hex(got));
+                write!(f, "certificate has fingerprint {got}, not {expected}")
+            }
         }
     }
+}
+
+/// Writes a hash as `openssl` does: `AB:CD:…`.
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
 }
 
 impl ConnectError {

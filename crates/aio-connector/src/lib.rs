@@ -68,7 +68,7 @@ pub use self::timer::{SharedTimer, Timer, now};
 pub use self::timings::Timings;
 pub use self::tls::TlsConfig;
 #[cfg(feature = "tls")]
-pub use self::tls::{TlsConfigBuilder, TlsConfigError};
+pub use self::tls::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 pub use self::transport::Transport;
 #[cfg(unix)]
 pub use self::unix::{UnixConnector, UnixConnectorBuilder, UnixDialer};

@@ -59,7 +59,7 @@ impl LocalPeer {
         tracing::debug!(path = %self.path.display(), "connecting");
         let late = |_| DialError::Timeout;
         let handshake = if key.is_tls() {
-            let prepare = key.tls().unwrap_or(&self.tls).prepare(key.server_name());
+            let prepare = self.tls.prepare(key);
             let prepared = request.within(Phase::Tls, prepare).await.map_err(late)?;
             Some(prepared.map_err(DialError::Failed)?)
         } else {

@@ -13,6 +13,7 @@ mod event_source;
 mod events;
 mod expect;
 mod facts;
+mod fingerprints;
 mod forbidden;
 mod forms;
 mod hostile;

@@ -177,11 +177,19 @@ async fn the_next_connection_resumes_the_session() {
     check_resumed(&TLS12).await;
 }
 
+/// EDGE-195.
 #[tokio::test]
 async fn an_unknown_authority_is_not_trusted() {
     let server = server(&Authority::new()).await;
     let session = session(Authority::new().client());
-    check_certificate(text(&session, server.url("/")).await, "UnknownIssuer");
+    let outcome = text(&session, server.url("/")).await;
+    if let Err(ClientError::Connection(ConnectionError::Connect(error))) = &outcome {
+        let peer = (error.host(), error.port());
+        assert_eq!(peer, ("127.0.0.1", server.address().port()));
+        let certificate_error = error.cause().expect("what is wrong with it");
+        assert!(certificate_error.to_string().contains("UnknownIssuer"));
+    }
+    check_certificate(outcome, "UnknownIssuer");
     assert_eq!(session.connector().stats().open, 0);
 }
 
@@ -343,7 +351,7 @@ async fn a_silent_server_is_a_timeout() {
 
 /// Gives these addresses for any name.
 #[derive(Debug)]
-struct Fixed(Vec<SocketAddr>);
+pub(crate) struct Fixed(pub(crate) Vec<SocketAddr>);
 
 impl Resolver for Fixed {
     fn resolve<'a>(

@@ -106,8 +106,7 @@ impl TcpDialer {
         request.phase = Phase::Connect;
         tracing::debug!(host = key.host(), port = key.port(), "connecting");
         let handshake = if key.is_tls() {
-            let tls = key.tls().unwrap_or(&self.tls);
-            let prepared = within(request, Phase::Tls, tls.prepare(key.server_name())).await?;
+            let prepared = within(request, Phase::Tls, self.tls.prepare(key)).await?;
             Some(prepared.map_err(DialError::Failed)?)
         } else {
             None

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{ConnectErrorKind, Refusal};
 use crate::info::TlsInfo;
+use crate::key::ConnectionKey;
 use crate::transport::Transport;
 
 /// How TLS is spoken; without the feature `tls` there is no way to make one.
@@ -20,7 +21,7 @@ impl TlsConfig {
         Self(())
     }
 
-    pub(crate) async fn prepare(&self, _: &str) -> Result<Handshake, Refusal> {
+    pub(crate) async fn prepare(&self, _: &ConnectionKey) -> Result<Handshake, Refusal> {
         let error = io::Error::new(
             io::ErrorKind::Unsupported,
             "TLS is not built in: no feature `tls`",
@@ -89,7 +90,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_says_what_is_missing() {
-        let prepared = TlsConfig::of_connector().prepare("a.test").await;
+        let url = aio_core::RequestUrl::parse("https://a.test/").expect("a URL");
+        let prepared = TlsConfig::of_connector().prepare(&(&url).into()).await;
         let (kind, source) = prepared.map(drop).expect_err("there is no TLS");
         assert_eq!(kind, ConnectErrorKind::Tls);
         assert_eq!(source.to_string(), "TLS is not built in: no feature `tls`");

@@ -14,6 +14,8 @@ use tokio::sync::OnceCell;
 
 use super::errors::{self, TlsConfigError};
 use super::facts::LastChain;
+use super::fingerprint::Fingerprint;
+use super::verifier::NoAuthority;
 use crate::error::Refusal;
 
 /// How TLS is spoken; what aiohttp takes as `ssl`.
@@ -21,7 +23,8 @@ use crate::error::Refusal;
 /// By default a server is trusted as the operating system trusts it, and TLS 1.3 and 1.2
 /// are spoken. A handle: clones are the same settings, and connections made with the same
 /// settings share what resumes a session without a full handshake. Settings made apart
-/// are different ones, whatever they say: connections of one are not used for another.
+/// are different ones, whatever they say: connections of one are not used for another. But
+/// where no authority is asked, the same fingerprint, or none, is the same settings.
 ///
 /// ```
 /// # fn run(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
@@ -38,11 +41,22 @@ pub struct TlsConfig {
 }
 
 pub(super) struct Shared {
-    /// Whom to trust, if not those the system trusts.
-    pub(super) roots: Option<Arc<RootCertStore>>,
+    pub(super) trust: Trust,
     /// Made when it is first needed: reading the system's roots takes a while.
     pub(super) client: OnceCell<Arc<ClientConfig>>,
     pub(super) last_chain: LastChain,
+}
+
+/// Which servers are trusted.
+pub(super) enum Trust {
+    /// Whoever the system trusts, or as settings of rustls say.
+    Default,
+    /// Whom one of these has signed for.
+    Roots(Arc<RootCertStore>),
+    /// The one with this certificate.
+    Pinned(Fingerprint),
+    /// Anyone.
+    Anyone,
 }
 
 impl TlsConfig {
@@ -51,7 +65,35 @@ impl TlsConfig {
     /// What the system trusts is read with the first connection; if that fails, so does
     /// the connection, and the next one tries again.
     pub fn new() -> Self {
-        Self::trusting(None)
+        Self::trusting(Trust::Default)
+    }
+
+    /// Makes settings that trust the server with this certificate, whoever signed it and
+    /// whatever names and dates it has; aiohttp's `ssl=Fingerprint(…)`.
+    ///
+    /// It is checked before a byte of a request leaves. Set for a connector it is also
+    /// checked where a request has settings without a fingerprint of its own, as in aiohttp.
+    ///
+    /// ```
+    /// # fn run(certificate: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use aio_connector::{Fingerprint, TcpConnector, TlsConfig};
+    ///
+    /// let fingerprint = Fingerprint::of(certificate);
+    /// let connector = TcpConnector::builder().tls(TlsConfig::pinned(fingerprint)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pinned(fingerprint: Fingerprint) -> Self {
+        Self::trusting(Trust::Pinned(fingerprint))
+    }
+
+    /// Makes settings that trust anyone; aiohttp's `ssl=False`.
+    ///
+    /// Whoever is between here and the server can read and change all that is sent. To talk
+    /// to a server of one's own, [`pinned`](Self::pinned) or
+    /// [its authority](TlsConfigBuilder::root_certificate_pem) does as well, and is safe.
+    pub fn danger_accept_any_certificate() -> Self {
+        Self::trusting(Trust::Anyone)
     }
 
     /// Returns the settings to make others with.
@@ -62,11 +104,11 @@ impl TlsConfig {
         }
     }
 
-    fn trusting(roots: Option<Arc<RootCertStore>>) -> Self {
+    fn trusting(trust: Trust) -> Self {
         let client = OnceCell::new();
         Self {
             shared: Arc::new(Shared {
-                roots,
+                trust,
                 client,
                 last_chain: LastChain::default(),
             }),
@@ -76,27 +118,43 @@ impl TlsConfig {
     /// Gives what rustls needs; whoever comes while it is made waits, so that the system's
     /// roots are read once.
     pub(crate) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
-        let Shared { roots, client, .. } = &*self.shared;
-        let make = async || match roots {
-            Some(roots) => client_config(Some(roots)).map_err(errors::of_tls),
+        let Shared { trust, client, .. } = &*self.shared;
+        let make = async || match trust {
             // Files are read, which no timeout of ours could interrupt.
-            None => tokio::task::spawn_blocking(|| client_config(None))
+            Trust::Default => tokio::task::spawn_blocking(|| client_config(&Trust::Default))
                 .await
                 .map_err(|error| errors::before_tls(io::Error::from(error)))?
                 .map_err(errors::of_tls),
+            known => client_config(known).map_err(errors::of_tls),
         };
         client.get_or_try_init(make).await.map(Arc::clone)
     }
+
+    /// Returns the certificate that the server must have, if it is known.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        match self.shared.trust {
+            Trust::Pinned(fingerprint) => Some(fingerprint),
+            _ => None,
+        }
+    }
 }
 
-fn client_config(roots: Option<&Arc<RootCertStore>>) -> Result<Arc<ClientConfig>, rustls::Error> {
+fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, rustls::Error> {
     // The provider is given, never that of the process: others may have set another.
     let provider: Arc<CryptoProvider> = ring::default_provider().into();
-    let versions =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let trusting = match roots {
-        Some(roots) => versions.with_root_certificates(Arc::clone(roots)),
-        None => versions.with_platform_verifier()?,
+    let without_authority = |pinned| Arc::new(NoAuthority::new(pinned, &provider));
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let trusting = match trust {
+        Trust::Default => versions.with_platform_verifier()?,
+        Trust::Roots(roots) => versions.with_root_certificates(Arc::clone(roots)),
+        // CON-74: whose fingerprint is known needs no authority.
+        Trust::Pinned(fingerprint) => versions
+            .dangerous()
+            .with_custom_certificate_verifier(without_authority(Some(*fingerprint))),
+        Trust::Anyone => versions
+            .dangerous()
+            .with_custom_certificate_verifier(without_authority(None)),
     };
     let mut made = trusting.with_no_client_auth();
     // CON-71.
@@ -112,7 +170,11 @@ impl Default for TlsConfig {
 
 impl PartialEq for TlsConfig {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        match (&self.shared.trust, &other.shared.trust) {
+            (Trust::Pinned(this), Trust::Pinned(that)) => this == that,
+            (Trust::Anyone, Trust::Anyone) => true,
+            _ => Arc::ptr_eq(&self.shared, &other.shared),
+        }
     }
 }
 
@@ -120,13 +182,23 @@ impl Eq for TlsConfig {}
 
 impl Hash for TlsConfig {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.shared).hash(state);
+        match &self.shared.trust {
+            Trust::Pinned(fingerprint) => fingerprint.hash(state),
+            Trust::Anyone => {}
+            Trust::Default | Trust::Roots(_) => Arc::as_ptr(&self.shared).hash(state),
+        }
     }
 }
 
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsConfig").finish_non_exhaustive()
+        let mut settings = f.debug_struct("TlsConfig");
+        match &self.shared.trust {
+            Trust::Pinned(fingerprint) => settings.field("fingerprint", fingerprint),
+            Trust::Anyone => settings.field("accepts", &"any certificate"),
+            Trust::Default | Trust::Roots(_) => &mut settings,
+        };
+        settings.finish_non_exhaustive()
     }
 }
 
@@ -157,8 +229,11 @@ impl TlsConfigBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let roots = (!self.roots.is_empty()).then(|| Arc::new(self.roots));
-        Ok(TlsConfig::trusting(roots))
+        Ok(TlsConfig::trusting(if self.roots.is_empty() {
+            Trust::Default
+        } else {
+            Trust::Roots(Arc::new(self.roots))
+        }))
     }
 }
 
@@ -187,6 +262,8 @@ pub(super) const HTTP11: &[u8] = b"http/1.1";
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
     use super::*;
 
     #[track_caller]
@@ -219,5 +296,21 @@ mod tests {
         let tls = TlsConfig::new();
         assert_eq!(tls, tls.clone());
         assert_ne!(tls, TlsConfig::new());
+    }
+
+    #[test]
+    fn settings_that_ask_no_authority_are_equal_by_what_they_say() {
+        let pinned = |byte| TlsConfig::pinned(Fingerprint::from([byte; 32]));
+        let anyone = TlsConfig::danger_accept_any_certificate;
+        let all = [pinned(1), pinned(2), anyone(), TlsConfig::new()];
+        for (place, tls) in all.iter().enumerate() {
+            let same = |other: &TlsConfig| all.iter().position(|tls| tls == other);
+            assert_eq!(same(tls), Some(place));
+        }
+        let hash = |tls: &TlsConfig| BuildHasherDefault::<DefaultHasher>::default().hash_one(tls);
+        assert_eq!(pinned(1), pinned(1));
+        assert_eq!(hash(&pinned(1)), hash(&pinned(1)));
+        assert_eq!(anyone(), anyone());
+        assert_eq!(hash(&anyone()), hash(&anyone()));
     }
 }

@@ -4,9 +4,12 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use rustls::{CertificateError, OtherError};
+
+use super::fingerprint::Mismatch;
 use crate::error::{ConnectErrorKind, Refusal};
 
-/// Settings that no [`TlsConfig`](super::TlsConfig) can be made of.
+/// Settings that no [`TlsConfig`](super::TlsConfig) can be made of; aiohttp's `ValueError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
@@ -27,6 +30,18 @@ pub enum TlsConfigError {
         /// What is wrong with it.
         reason: Box<str>,
     },
+    /// A fingerprint has the length of MD5 or SHA-1.
+    #[error("md5 and sha1 are insecure and not supported. Use sha256.")]
+    WeakFingerprint,
+    /// A fingerprint has not the length of SHA-256, 32 bytes.
+    #[error("fingerprint has invalid length")]
+    FingerprintLength {
+        /// How many bytes it has.
+        length: usize,
+    },
+    /// A fingerprint is not written in hexadecimal.
+    #[error("fingerprint is not hexadecimal")]
+    FingerprintDigits,
 }
 
 /// Names what a handshake failed for.
@@ -41,11 +56,24 @@ pub(super) fn refusal(error: io::Error) -> Refusal {
 }
 
 pub(super) fn of_tls(error: rustls::Error) -> Refusal {
-    let kind = match error {
-        rustls::Error::InvalidCertificate(_) => ConnectErrorKind::Certificate,
+    let kind = match &error {
+        rustls::Error::InvalidCertificate(reason) => of_certificate(reason),
         _ => ConnectErrorKind::Tls,
     };
     (kind, Arc::new(error))
+}
+
+fn of_certificate(reason: &CertificateError) -> ConnectErrorKind {
+    let CertificateError::Other(OtherError(other)) = reason else {
+        return ConnectErrorKind::Certificate;
+    };
+    match other.downcast_ref::<Mismatch>() {
+        Some(Mismatch { expected, got }) => ConnectErrorKind::Fingerprint {
+            expected: *expected.as_bytes(),
+            got: *got.as_bytes(),
+        },
+        None => ConnectErrorKind::Certificate,
+    }
 }
 
 /// Names any other reason why TLS cannot begin.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
-use super::config::{HTTP11, Shared, TlsConfig};
+use super::config::{HTTP11, Shared, TlsConfig, Trust};
 use super::facts::LastChain;
 
 impl TlsConfig {
@@ -23,7 +23,7 @@ impl TlsConfig {
         let mut config = Arc::unwrap_or_clone(config.into());
         config.alpn_protocols.retain(|protocol| protocol == HTTP11);
         let shared = Shared {
-            roots: None,
+            trust: Trust::Default,
             client: OnceCell::new_with(Some(Arc::new(config))),
             last_chain: LastChain::default(),
         };

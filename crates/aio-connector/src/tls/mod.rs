@@ -3,8 +3,10 @@
 mod config;
 mod errors;
 mod facts;
+mod fingerprint;
 #[cfg(feature = "rustls")]
 mod from_rustls;
+mod verifier;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -18,8 +20,10 @@ use tokio_rustls::client::TlsStream;
 
 pub use self::config::{TlsConfig, TlsConfigBuilder};
 pub use self::errors::TlsConfigError;
+pub use self::fingerprint::Fingerprint;
 use crate::error::Refusal;
 use crate::info::TlsInfo;
+use crate::key::ConnectionKey;
 use crate::transport::Transport;
 
 impl TlsConfig {
@@ -28,14 +32,18 @@ impl TlsConfig {
         Self::new()
     }
 
-    /// Prepares for handshakes with a `server`: what is wrong with the settings or the name
-    /// shows before anyone is dialled.
-    pub(crate) async fn prepare(&self, server: &str) -> Result<Handshake, Refusal> {
-        let server = ServerName::try_from(server.to_owned()).map_err(errors::before_tls)?;
-        let connector = TlsConnector::from(self.client().await?);
-        let config = self.clone();
+    /// Prepares for handshakes with a peer, whose own settings take the place of these: what
+    /// is wrong with the settings or the name shows before anyone is dialled.
+    pub(crate) async fn prepare(&self, peer: &ConnectionKey) -> Result<Handshake, Refusal> {
+        let name = peer.server_name().to_owned();
+        let server = ServerName::try_from(name).map_err(errors::before_tls)?;
+        let config = peer.tls().unwrap_or(self).clone();
+        // CON-75: a connector's fingerprint holds where a request names none.
+        let fingerprint = config.fingerprint().or_else(|| self.fingerprint());
+        let connector = TlsConnector::from(config.client().await?);
         Ok(Handshake {
             config,
+            fingerprint,
             connector,
             server,
         })
@@ -45,6 +53,7 @@ impl TlsConfig {
 /// A handshake to be made, with each address of a server if need be.
 pub(crate) struct Handshake {
     config: TlsConfig,
+    fingerprint: Option<Fingerprint>,
     connector: TlsConnector,
     server: ServerName<'static>,
 }
@@ -54,7 +63,15 @@ impl Handshake {
     pub(crate) async fn agree(&self, stream: Transport) -> Result<Transport, Refusal> {
         let connecting = self.connector.connect(self.server.clone(), stream);
         let stream = connecting.await.map_err(errors::refusal)?;
-        let info = Arc::new(self.config.info(stream.get_ref().1, &self.server));
+        let session = stream.get_ref().1;
+        if let Some(fingerprint) = &self.fingerprint {
+            // No verifier sees a session that is resumed, nor the connector's fingerprint;
+            // the certificates are those of the first handshake then.
+            let shown = session.peer_certificates().and_then(<[_]>::first);
+            let shown = shown.map_or(&[][..], |certificate| certificate);
+            fingerprint.check(shown).map_err(errors::of_tls)?;
+        }
+        let info = Arc::new(self.config.info(session, &self.server));
         Ok(Transport::from(TlsTransport { stream, info }))
     }
 }
