@@ -135,6 +135,7 @@ async fn an_idle_connection_with_stray_bytes_is_not_used_again() {
     check_stats(&pool, (1, 0, 0));
 }
 
+/// EDGE-170.
 #[tokio::test]
 async fn at_the_limit_requests_wait_in_order() {
     let pool = TcpConnector::builder()
@@ -187,6 +188,7 @@ async fn a_connect_given_up_at_any_poll_leaves_nothing_behind() {
     }
 }
 
+/// EDGE-171.
 #[tokio::test]
 async fn a_waiter_given_up_passes_its_turn_on() {
     let pool = TcpConnector::builder()
@@ -206,6 +208,7 @@ async fn a_waiter_given_up_passes_its_turn_on() {
     check_stats(&pool, (0, 0, 0));
 }
 
+/// EDGE-176.
 #[tokio::test]
 async fn closing_the_connector_sends_waiters_away() {
     let pool = TcpConnector::builder()

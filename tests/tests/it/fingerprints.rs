@@ -239,7 +239,7 @@ async fn a_certificate_without_its_key_convinces_nobody() {
     }
 }
 
-/// EDGE-177, CON-11: the same settings share a connection, others do not.
+/// CON-11: the same settings share a connection, others do not.
 #[tokio::test]
 async fn the_same_fingerprint_is_the_same_settings() {
     let identity = Identity::of(&Authority::new(), &["127.0.0.1"]);

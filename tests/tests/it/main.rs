@@ -19,6 +19,7 @@ mod forms;
 mod hostile;
 mod http_server;
 mod in_time;
+mod limits;
 mod multipart;
 mod multipart_reader;
 mod netrc;

@@ -111,6 +111,25 @@ async fn releasing_pools_what_has_come_and_closes_what_has_not() {
 }
 
 #[tokio::test]
+async fn releasing_closes_what_has_gone_wrong() {
+    // EDGE-198.
+    let garbage = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (head, body) in [(garbage, "x\r\n0\r\n\r\n"), (TEN, "reset")] {
+        let (listener, session) = (Listener::new().await, ClientSession::new());
+        let (mut response, mut peer) = listener.answer(session.get(listener.url("/")), head).await;
+        if body == "reset" {
+            peer.reset();
+        } else {
+            peer.send(body).await;
+            peer.wire().reached().await;
+        }
+        response.release();
+        assert_eq!(counts(&session), (0, 0), "{body:?}");
+        check_fresh(&session, &listener).await;
+    }
+}
+
+#[tokio::test]
 async fn closing_closes_whatever_has_come() {
     // RSP-36.
     let (listener, session) = (Listener::new().await, ClientSession::new());

@@ -383,6 +383,7 @@ async fn where_tls_fails_the_next_address_is_tried() {
     assert_eq!((strange.connections(), good.connections()), (1, 1));
 }
 
+/// EDGE-177, CON-11.
 #[tokio::test]
 async fn who_asks_otherwise_gets_another_connection() {
     let authority = Authority::new();
