@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use aio_core::{ClientTimeout, RequestUrl, deadline};
 
 use crate::connection::Connection;
+use crate::dial::Dials;
 use crate::dns::BoxFuture;
-use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, Phase};
+use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
 use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
 use crate::stats::{KeyStats, Stats};
@@ -158,10 +159,8 @@ pub struct ConnectRequest<'a> {
     pub now: Option<Instant>,
     /// When `sock_connect` is over for the address that is dialled.
     sock_connect: Option<Instant>,
-    /// How long the steps took so far. Boxed: most requests find a connection.
+    /// What the steps were so far. Boxed: most requests find a connection.
     pub(crate) steps: Option<Box<Steps>>,
-    /// The addresses that were dialled so far.
-    pub(crate) dials: Vec<DialAttempt>,
 }
 
 impl<'a> ConnectRequest<'a> {
@@ -185,7 +184,6 @@ impl<'a> ConnectRequest<'a> {
             now: None,
             sock_connect: None,
             steps: None,
-            dials: Vec::new(),
         }
     }
 
@@ -214,13 +212,40 @@ impl<'a> ConnectRequest<'a> {
         phase: Phase,
         step: F,
     ) -> Result<F::Output, ConnectionError> {
+        let done = self.step(phase, step).await;
+        done.ok_or_else(|| self.timed_out())
+    }
+
+    /// Does one step within the timeout that there is for it; gives nothing if it takes
+    /// longer.
+    pub(crate) async fn step<F: Future>(&mut self, phase: Phase, step: F) -> Option<F::Output> {
         self.phase = phase;
         let begun = now();
         let too_late = self.too_late(phase, begun);
         let own = SharedTimer::default();
         let done = self.timer.unwrap_or(&own).within(too_late, step).await;
+        self.ended(phase, begun);
+        done
+    }
+
+    /// Agrees on TLS with an address for which `sock_connect` is over then.
+    pub(crate) async fn agree<F: Future>(
+        &mut self,
+        sock_connect: Option<Instant>,
+        agreeing: F,
+    ) -> Option<F::Output> {
+        self.sock_connect = sock_connect;
+        self.step(Phase::Tls, agreeing).await
+    }
+
+    /// Notes that a step of this phase, which began then, has ended.
+    pub(crate) fn ended(&mut self, phase: Phase, begun: Instant) {
         self.steps.get_or_insert_default().ended(phase, begun);
-        done.ok_or_else(|| self.timed_out())
+    }
+
+    /// Returns what is noted of the addresses that are dialled.
+    pub(crate) fn dials(&mut self) -> &mut Dials {
+        &mut self.steps.get_or_insert_default().dials
     }
 
     /// Returns when a step that begins now takes too long.
@@ -255,7 +280,10 @@ impl<'a> ConnectRequest<'a> {
             phase: self.phase,
             elapsed: now().saturating_duration_since(self.started),
             sent: false,
-            dials: self.dials.clone(),
+            dials: self
+                .steps
+                .as_ref()
+                .map_or_else(Vec::new, |steps| steps.dials.tell(self.started)),
         }
     }
 

@@ -37,7 +37,8 @@ pub struct DialAttempt {
     pub began: Duration,
     /// How long it took, or had taken when it was given up.
     pub elapsed: Duration,
-    /// Why it failed; `None` if it had not: it was given up.
+    /// Why it failed; `None` if it did not: it was given up, for another that was faster
+    /// or because the request was.
     pub error: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -83,7 +84,12 @@ impl fmt::Display for Attempt {
             self.url,
             self.phase,
             self.elapsed.as_secs_f64()
-        )
+        )?;
+        let failed = self.dials.iter().filter(|dial| dial.error.is_some());
+        match failed.count() {
+            0 | 1 => Ok(()),
+            several => write!(f, ", {several} addresses failed"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod connection;
 mod connector;
+mod dial;
 mod dns;
 mod drive;
 mod error;

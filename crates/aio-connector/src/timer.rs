@@ -87,12 +87,15 @@ impl SharedTimer {
         let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => {
-                let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                timer.poll(cx, deadline).map(|()| None)
-            }
+            Poll::Pending => self.poll(cx, deadline).map(|()| None),
         })
         .await
+    }
+
+    /// Is ready once `deadline` is over; without one, never.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.poll(cx, deadline)
     }
 
     /// Gives the timer to who goes on with it.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::dial::Dials;
 use crate::error::Phase;
 use crate::timer::now;
 
@@ -37,13 +38,14 @@ pub struct Timings {
     pub total: Duration,
 }
 
-/// How long making a connection took, step by step.
-#[derive(Debug, Clone, Copy, Default)]
+/// How long making a connection took, step by step, and who was dialled.
+#[derive(Debug, Default)]
 pub(crate) struct Steps {
     pool: Option<Duration>,
     dns: Option<Duration>,
     connect: Option<Duration>,
     tls: Option<Duration>,
+    pub(crate) dials: Dials,
 }
 
 impl Steps {
@@ -101,12 +103,12 @@ impl Marks {
         let out = [sent, head].into_iter().flatten().min();
         let between =
             |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
-        let steps = steps.copied().unwrap_or_default();
+        let step = |step: fn(&Steps) -> Option<Duration>| steps.and_then(step);
         Timings {
-            pool: steps.pool,
-            dns: steps.dns,
-            connect: steps.connect,
-            tls: steps.tls,
+            pool: step(|steps| steps.pool),
+            dns: step(|steps| steps.dns),
+            connect: step(|steps| steps.connect),
+            tls: step(|steps| steps.tls),
             send: between(Some(begun), out),
             wait: between(sent.filter(|_| sent == out), head),
             receive: between(head, whole),

@@ -4,18 +4,18 @@ mod builder;
 mod dns;
 mod sockets;
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::connector::{ConnectRequest, Dial};
+use crate::dial::{HappyEyeballs, dial};
 use crate::dns::{BoxFuture, Names};
 use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase};
 use crate::filter::AddressFilter;
 use crate::key::ConnectionKey;
 use crate::pooled::{PooledConnector, PooledConnectorBuilder};
 use crate::socket::{self, SocketOptions};
-use crate::tls::{Handshake, TlsConfig};
+use crate::tls::TlsConfig;
 use crate::transport::Transport;
 
 /// Makes and keeps TCP connections; aiohttp's `TCPConnector`.
@@ -39,6 +39,7 @@ pub struct TcpDialer {
     sockets: SocketOptions,
     filter: Option<AddressFilter>,
     tls: TlsConfig,
+    eyeballs: HappyEyeballs,
 }
 
 impl Default for TcpDialer {
@@ -48,6 +49,7 @@ impl Default for TcpDialer {
             sockets: SocketOptions::default(),
             filter: None,
             tls: TlsConfig::of_connector(),
+            eyeballs: HappyEyeballs::default(),
         }
     }
 }
@@ -97,7 +99,7 @@ impl Dial for TcpDialer {
 }
 
 impl TcpDialer {
-    /// Tries the addresses of the peer in turn; each may take `sock_connect`.
+    /// Connects to an address of the peer that accepts.
     async fn connect(
         &self,
         key: &ConnectionKey,
@@ -106,24 +108,21 @@ impl TcpDialer {
         request.phase = Phase::Connect;
         tracing::debug!(host = key.host(), port = key.port(), "connecting");
         let handshake = if key.is_tls() {
-            let prepared = within(request, Phase::Tls, self.tls.prepare(key)).await?;
+            let prepared = request.step(Phase::Tls, self.tls.prepare(key)).await;
+            let prepared = prepared.ok_or(DialError::Timeout)?;
             Some(prepared.map_err(DialError::Failed)?)
         } else {
             None
         };
         let addresses = self.addresses(key, request).await?;
-        let mut last = DialError::failed(
-            ConnectErrorKind::Resolve,
-            io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-        );
-        // CON-64: where TCP or TLS fails, the next address may do.
-        for address in addresses {
-            match self.attempt(address, handshake.as_ref(), request).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let connect = async |address| {
+            let stream = self.sockets.connect(address).await;
+            stream.map(Transport::from).map_err(DialError::Failed)
+        };
+        let agree = handshake.as_ref().map(|handshake| {
+            async |stream| handshake.agree(stream).await.map_err(DialError::Failed)
+        });
+        dial(&self.eyeballs, addresses, request, connect, agree).await
     }
 
     /// Finds the addresses that may be dialled.
@@ -144,22 +143,6 @@ impl TcpDialer {
             filter.retain(&mut addresses)?;
         }
         Ok(addresses)
-    }
-
-    /// Connects to one address, and agrees on TLS with who is there.
-    async fn attempt(
-        &self,
-        address: SocketAddr,
-        handshake: Option<&Handshake>,
-        request: &mut ConnectRequest<'_>,
-    ) -> Result<Transport, DialError> {
-        let stream = within(request, Phase::Connect, self.sockets.connect(address)).await?;
-        let stream = stream.map_err(DialError::Failed)?;
-        let Some(handshake) = handshake else {
-            return Ok(stream.into());
-        };
-        let agreed = within(request, Phase::Tls, handshake.agree(stream.into())).await?;
-        agreed.map_err(DialError::Failed)
     }
 }
 
@@ -183,13 +166,4 @@ fn interface_index(name: &str) -> io::Result<u32> {
     }
     let index = std::fs::read_to_string(path.join(name).join("ifindex")).map_err(|_| unknown())?;
     index.trim().parse().map_err(|_| unknown())
-}
-
-async fn within<F: Future>(
-    request: &mut ConnectRequest<'_>,
-    phase: Phase,
-    step: F,
-) -> Result<F::Output, DialError> {
-    let done = request.within(phase, step).await;
-    done.map_err(|_| DialError::Timeout)
 }
