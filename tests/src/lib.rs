@@ -15,6 +15,7 @@ pub mod dns_server;
 pub mod events;
 pub mod http_server;
 pub mod memory;
+pub mod netns;
 pub mod nginx;
 pub mod ports;
 pub mod program;

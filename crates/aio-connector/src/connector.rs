@@ -275,15 +275,13 @@ impl<'a> ConnectRequest<'a> {
 
     /// Tells where the request was going and how far it has come, for its errors.
     pub fn attempt(&self) -> Attempt {
+        let (steps, now) = (self.steps.as_ref(), now());
         Attempt {
             url: self.url.without_query().into(),
             phase: self.phase,
-            elapsed: now().saturating_duration_since(self.started),
+            elapsed: now.saturating_duration_since(self.started),
             sent: false,
-            dials: self
-                .steps
-                .as_ref()
-                .map_or_else(Vec::new, |steps| steps.dials.tell(self.started)),
+            dials: steps.map_or_else(Vec::new, |steps| steps.dials.tell(self.started, now)),
         }
     }
 

@@ -353,9 +353,8 @@ impl Dials {
         dialled.error = Some(error);
     }
 
-    /// Tells of them, for a request that `started` then.
-    pub(crate) fn tell(&self, started: Instant) -> Vec<DialAttempt> {
-        let now = now();
+    /// Tells of them now, for a request that `started` then.
+    pub(crate) fn tell(&self, started: Instant, now: Instant) -> Vec<DialAttempt> {
         let tell = |dialled: &Dialled| DialAttempt {
             address: dialled.address,
             phase: dialled.phase,

@@ -20,7 +20,7 @@ const NONE: ClientTimeout = ClientTimeout::none();
 
 /// Answers each name with the same addresses.
 #[derive(Debug)]
-struct At(Vec<SocketAddr>);
+pub(crate) struct At(pub(crate) Vec<SocketAddr>);
 
 impl Resolver for At {
     fn resolve<'a>(
@@ -83,7 +83,7 @@ fn check_closed(session: &ClientSession) {
 
 /// An address whose queue of new connections is full, so that nobody more gets in, with
 /// what keeps it full.
-async fn full() -> (SocketAddr, impl Sized) {
+pub(crate) async fn full() -> (SocketAddr, impl Sized) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
         .bind("127.0.0.1:0".parse().expect("an address"))
