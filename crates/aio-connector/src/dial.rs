@@ -1,6 +1,7 @@
 //! Dialling the addresses of a host, by RFC 8305: one soon after the other, until the first
 //! answers.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -80,7 +81,7 @@ impl HappyEyeballs {
 /// fails with that one and all others (CON-64).
 ///
 /// # Errors
-/// That of the last to fail.
+/// That of the last one: see [`Last`].
 pub(crate) async fn dial<T, C, A>(
     eyeballs: &HappyEyeballs,
     addresses: Vec<SocketAddr>,
@@ -93,34 +94,61 @@ where
     A: Future<Output = Result<T, DialError>>,
 {
     let mut race = Race::new(eyeballs, addresses);
-    let mut last = DialError::failed(
-        ConnectErrorKind::Resolve,
-        io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-    );
-    while !race.is_over() {
-        let Some((stream, winner)) = first(&mut race, request, &connect, &mut last).await else {
-            break;
-        };
+    let mut last = Last {
+        round: 0,
+        phase: request.phase,
+        error: None,
+    };
+    while let Some((stream, winner)) = first(&mut race, request, &connect, &mut last).await {
         let Some(agree) = &agree else {
             return Ok(stream);
         };
         request.dials().agreeing(winner.number);
         let agreed = request.agree(winner.too_late, agree(stream)).await;
-        last = match agreed.unwrap_or(Err(DialError::Timeout)) {
+        let error = match agreed.unwrap_or(Err(DialError::Timeout)) {
             Ok(stream) => return Ok(stream),
             Err(error) => error,
         };
-        request.dials().failed(winner.number, now(), &last);
+        request.dials().failed(winner.number, now(), &error);
+        last.failed(race.round(winner.index), Phase::Tls, error);
     }
-    Err(last)
+    request.phase = last.phase;
+    Err(last.error.unwrap_or_else(|| {
+        let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        DialError::failed(ConnectErrorKind::Resolve, error)
+    }))
 }
 
-/// Dials until the first connects; none does if all have failed, `last` being the last error.
+/// What is told where all addresses have failed: what the last one did, though another may
+/// have taken longer. Each family has a last one: that of the larger family, or of equal
+/// ones whichever failed later.
+///
+/// So does aiohttp: after all have failed it dials them again without the first of each
+/// family, and so on, and tells of the last time.
+struct Last {
+    round: usize,
+    phase: Phase,
+    error: Option<DialError>,
+}
+
+impl Last {
+    fn failed(&mut self, round: usize, phase: Phase, error: DialError) {
+        if round >= self.round {
+            *self = Self {
+                round,
+                phase,
+                error: Some(error),
+            };
+        }
+    }
+}
+
+/// Dials until the first connects; gives nothing when all have failed.
 async fn first<T, C: Future<Output = Result<T, DialError>>>(
     race: &mut Race,
     request: &mut ConnectRequest<'_>,
     connect: &impl Fn(SocketAddr) -> C,
-    last: &mut DialError,
+    last: &mut Last,
 ) -> Option<(T, UnderWay)> {
     request.phase = Phase::Connect;
     let begun = now();
@@ -153,8 +181,9 @@ async fn first<T, C: Future<Output = Result<T, DialError>>>(
                     }
                 };
                 attempts.end(index);
-                dials.failed(race.failed(index, now).number, now, &error);
-                *last = error;
+                let failed = race.failed(index, now);
+                dials.failed(failed.number, now, &error);
+                last.failed(race.round(failed.index), Phase::Connect, error);
             }
             if race.is_over() {
                 return Poll::Ready(None);
@@ -172,8 +201,11 @@ async fn first<T, C: Future<Output = Result<T, DialError>>>(
 
 /// Who is dialled when.
 struct Race {
-    /// Who is still to be dialled, the next one last.
-    waiting: Vec<SocketAddr>,
+    addresses: Vec<SocketAddr>,
+    /// How many of them have been begun with.
+    begun: usize,
+    /// Who is dialled again after those.
+    again: VecDeque<usize>,
     /// Who is being dialled, in the order in which that began.
     under_way: SmallVec<[UnderWay; 1]>,
     delay: Option<Duration>,
@@ -181,10 +213,10 @@ struct Race {
     next_at: Option<Instant>,
 }
 
-#[derive(Debug)]
 struct UnderWay {
-    address: SocketAddr,
-    /// Its place among all that were begun.
+    /// Its place among the addresses.
+    index: usize,
+    /// Its place among all that is noted in the request.
     number: usize,
     /// When `sock_connect` is over for it.
     too_late: Option<Instant>,
@@ -192,10 +224,10 @@ struct UnderWay {
 
 impl Race {
     fn new(eyeballs: &HappyEyeballs, addresses: Vec<SocketAddr>) -> Self {
-        let mut waiting = eyeballs.order(addresses);
-        waiting.reverse();
         Self {
-            waiting,
+            addresses: eyeballs.order(addresses),
+            begun: 0,
+            again: VecDeque::new(),
             under_way: SmallVec::new(),
             delay: eyeballs.delay,
             next_at: None,
@@ -203,7 +235,13 @@ impl Race {
     }
 
     fn is_over(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_empty()
+        self.under_way.is_empty() && self.next().is_none()
+    }
+
+    /// Returns whose turn it is next.
+    fn next(&self) -> Option<usize> {
+        let fresh = (self.begun < self.addresses.len()).then_some(self.begun);
+        fresh.or_else(|| self.again.front().copied())
     }
 
     /// Returns whom to dial now, if it is anybody's turn.
@@ -217,14 +255,19 @@ impl Race {
         if !is_turn && !self.under_way.is_empty() {
             return None;
         }
-        let address = self.waiting.pop()?;
+        let index = self.next()?;
+        if index == self.begun {
+            self.begun += 1;
+        } else {
+            self.again.pop_front();
+        }
         self.next_at = self.delay.and_then(|delay| now.checked_add(delay));
         self.under_way.push(UnderWay {
-            address,
+            index,
             number,
             too_late: deadline(now, sock_connect),
         });
-        Some(address)
+        self.addresses.get(index).copied()
     }
 
     /// One has failed: the next begins at once.
@@ -236,15 +279,21 @@ impl Race {
     /// One is connected: the slower ones come after those that have not begun.
     fn won(&mut self, index: usize) -> UnderWay {
         let winner = self.under_way.remove(index);
-        let slower = self.under_way.drain(..).rev();
-        self.waiting
-            .splice(..0, slower.map(|attempt| attempt.address));
+        let slower = self.under_way.drain(..);
+        self.again.extend(slower.map(|attempt| attempt.index));
         winner
+    }
+
+    /// Returns how many of its family come before it.
+    fn round(&self, index: usize) -> usize {
+        let is_ipv4 = |index: usize| self.addresses.get(index).map(SocketAddr::is_ipv4);
+        let family = is_ipv4(index);
+        (0..index).filter(|index| is_ipv4(*index) == family).count()
     }
 
     /// Returns when something happens though nobody answers.
     fn rings_at(&self) -> Option<Instant> {
-        let may_begin = !self.waiting.is_empty() && !self.is_full();
+        let may_begin = !self.is_full() && self.next().is_some();
         let next_at = self.next_at.filter(|_| may_begin);
         let too_late = self.under_way.iter().filter_map(|attempt| attempt.too_late);
         too_late.chain(next_at).min()
