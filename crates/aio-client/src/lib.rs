@@ -58,12 +58,12 @@ pub use aio_connector::{
     SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TcpKeepalive, Timings, TlsConfig,
     TlsInfo, TlsVersion, Transport,
 };
+#[cfg(feature = "tls")]
+pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 #[cfg(feature = "hickory-dns")]
 pub use aio_connector::{HickoryResolver, NameServer};
 #[cfg(windows)]
 pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
-#[cfg(feature = "tls")]
-pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 #[cfg(unix)]
 pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{
