@@ -49,7 +49,11 @@ struct Tools {
     bench: bool,
     /// Counts instructions.
     valgrind: bool,
+    /// What can be compiled for Windows: only there are named pipes.
+    windows: bool,
 }
+
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 impl Tools {
     fn look(workspace: &Workspace) -> Self {
@@ -67,6 +71,9 @@ impl Tools {
             )),
             bench: workspace.root.join(bench::MANIFEST).exists(),
             valgrind: works(Step::new("valgrind", "--version")),
+            windows: Step::new("rustup", "target list --installed")
+                .answer_in(&workspace.root)
+                .is_some_and(|targets| targets.lines().any(|target| target == WINDOWS)),
         }
     }
 }
@@ -93,6 +100,15 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     tasks.push(Task::Run(
         Step::cargo("doc --workspace --no-deps").variable("RUSTDOCFLAGS", "-D warnings"),
     ));
+    tasks.push(if tools.windows {
+        // Without TLS, whose C code would need a compiler for Windows.
+        Task::Run(Step::cargo(&format!(
+            "clippy --target {WINDOWS} -p aio-connector --no-default-features --all-targets \
+             -- -D warnings"
+        )))
+    } else {
+        Task::Skip("the check for Windows: its target is not installed")
+    });
     tasks.push(match tools {
         Tools { bench: false, .. } => Task::Skip("the guard: tests/bench is not here"),
         Tools {
@@ -212,6 +228,7 @@ mod tests {
             nextest: true,
             bench: true,
             valgrind: true,
+            windows: true,
             ..Tools::default()
         };
         check(
@@ -230,6 +247,7 @@ mod tests {
                 "cargo check -p aio-core --no-default-features --features default",
                 "cargo check -p aio-core --no-default-features --features zstd",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
+                "cargo clippy --target x86_64-pc-windows-gnu -p aio-connector --no-default-features --all-targets -- -D warnings",
                 "CARGO_TARGET_DIR=/w/target cargo run --quiet --release --manifest-path tests/bench/Cargo.toml -- guard",
                 "cargo run --quiet -p aio-tests --bin conformance --",
             ],

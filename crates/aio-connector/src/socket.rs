@@ -360,6 +360,7 @@ mod tests {
         (listener, address)
     }
 
+    #[cfg(target_os = "linux")]
     fn at(host: u8) -> SocketAddr {
         (Ipv4Addr::new(127, 0, 0, host), 0).into()
     }
