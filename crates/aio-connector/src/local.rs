@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connector::ConnectRequest;
-use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase, is_file_limit};
+use crate::error::{ConnectErrorKind, ConnectionError, Phase, is_file_limit};
 use crate::key::ConnectionKey;
 use crate::tls::TlsConfig;
 use crate::transport::Transport;
@@ -39,47 +39,32 @@ impl LocalPeer {
         connecting: impl Future<Output = io::Result<Transport>>,
         kind: ConnectErrorKind,
     ) -> Result<Transport, ConnectionError> {
-        match self.connect(key, request, connecting).await {
-            Ok(stream) => Ok(stream),
-            Err(DialError::Timeout) => Err(request.timed_out()),
-            Err(DialError::Failed((ConnectErrorKind::Refused, source))) => {
-                Err(request.failed_for(key, kind, source))
-            }
-            Err(DialError::Failed((kind, source))) => Err(request.failed_for(key, kind, source)),
-        }
-    }
-
-    async fn connect(
-        &self,
-        key: &ConnectionKey,
-        request: &mut ConnectRequest<'_>,
-        connecting: impl Future<Output = io::Result<Transport>>,
-    ) -> Result<Transport, DialError> {
-        request.phase = Phase::Connect;
         tracing::debug!(path = %self.path.display(), "connecting");
-        let late = |_| DialError::Timeout;
         let handshake = if key.is_tls() {
-            let prepare = self.tls.prepare(key);
-            let prepared = request.within(Phase::Tls, prepare).await.map_err(late)?;
-            Some(prepared.map_err(DialError::Failed)?)
+            let prepared = request.within(Phase::Tls, self.tls.prepare(key)).await?;
+            Some(prepared.map_err(|(kind, source)| request.failed_for(key, kind, source))?)
         } else {
             None
         };
-        let connected = request.within(Phase::Connect, connecting).await;
-        let stream = connected.map_err(late)?.map_err(|error| {
+        let connected = request.within(Phase::Connect, connecting).await?;
+        let stream = connected.map_err(|error| {
             let is_full = is_file_limit(&error);
             let kind = if is_full {
                 ConnectErrorKind::FileLimit
             } else {
-                ConnectErrorKind::Refused
+                kind.clone()
             };
-            DialError::failed(kind, error)
+            request.failed(key, kind, error)
         })?;
         let Some(handshake) = handshake else {
             return Ok(stream);
         };
-        let agreed = request.within(Phase::Tls, handshake.agree(stream)).await;
-        agreed.map_err(late)?.map_err(DialError::Failed)
+        let agreed = request.within(Phase::Tls, handshake.agree(stream)).await?;
+        agreed.map_err(|(failed, source)| {
+            // A connection that breaks is no failure of TLS.
+            let is_broken = failed == ConnectErrorKind::Refused;
+            request.failed_for(key, if is_broken { kind } else { failed }, source)
+        })
     }
 }
 

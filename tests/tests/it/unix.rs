@@ -143,7 +143,7 @@ async fn a_url_may_have_no_scheme_of_another_connector() {
     for url in ["unix://a.test/", "npipe://a.test/", "unix:///run/x"] {
         check_refused(&tcp, url, "NonHttpUrlClientError").await;
     }
-    for url in ["unix:///run/x", "unix:/run/x", "unix://"] {
+    for url in ["unix:///run/x", "UNIX:///run/x", "unix:/run/x", "unix://"] {
         let error = check_refused(&session, url, "InvalidUrlClientError").await;
         let is_without_host =
             matches!(&error, ClientError::Url(error) if error.kind() == UrlErrorKind::NoHost);

@@ -135,11 +135,12 @@ impl ClientRequest {
 /// Names what a URL of one of these schemes lacks, which is refused before anyone knows who
 /// takes it: `unix:///run/app.sock`.
 fn without_host(error: UrlError, schemes: &[&str]) -> UrlError {
-    let scheme = error.url().split_once(':').map(|(scheme, _)| scheme);
+    let scheme = error.url().split_once(':').map_or("", |(scheme, _)| scheme);
+    let is_taken = schemes
+        .iter()
+        .any(|taken| taken.eq_ignore_ascii_case(scheme));
     match error.kind() {
-        UrlErrorKind::NonHttp if scheme.is_some_and(|scheme| schemes.contains(&scheme)) => {
-            UrlError::new(error.url(), UrlErrorKind::NoHost)
-        }
+        UrlErrorKind::NonHttp if is_taken => UrlError::new(error.url(), UrlErrorKind::NoHost),
         _ => error,
     }
 }
