@@ -4,7 +4,7 @@
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -15,12 +15,11 @@ use aio_connector::{
     ExchangeOptions, Phase, UnixConnector, UploadFraming,
 };
 use aio_core::http1::{BodyEvent, Exchanged, Limits};
-use aio_core::{Body, ClientTimeout, RequestUrl};
+use aio_core::{Body, RequestUrl};
 use http::Method;
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -232,14 +231,17 @@ async fn who_does_not_listen_is_named_with_what_the_system_says() {
     check_refused(inside("missing"), None, "os error 2").await;
     check_refused(inside("missing/socket"), None, "os error 2").await;
     fs::write(inside("file"), "no socket").expect("a file");
-    check_refused(inside("file"), None, "refused").await;
     check_refused(inside("file/socket"), None, "os error 20").await;
-    check_refused(inside(""), None, "refused").await;
     drop(UnixListener::bind(inside("left")).expect("a socket"));
     check_refused(inside("left"), None, "refused").await;
     symlink("loop", inside("loop")).expect("a link");
-    check_refused(inside("loop"), None, "os error 40").await;
-    check_refused("", None, "os error 22").await;
+    // Others say the same in other words.
+    if cfg!(target_os = "linux") {
+        check_refused(inside("file"), None, "refused").await;
+        check_refused(inside(""), None, "refused").await;
+        check_refused(inside("loop"), None, "os error 40").await;
+        check_refused("", None, "os error 22").await;
+    }
     check_refused("a\0b", None, "null bytes").await;
     check_refused("x".repeat(200), None, "shorter than SUN_LEN").await;
 }
@@ -253,7 +255,7 @@ async fn a_path_that_begins_with_a_nul_is_an_abstract_name() {
     check_refused(&path, Some(&shown), "refused").await;
     let listener = UnixListener::bind(&path).expect("a name");
     let pool = UnixConnector::new(&path);
-    assert_eq!(pool.path(), Path::new(&path));
+    assert_eq!(pool.path(), PathBuf::from(&path));
     let connection = connect(&pool, "http://a.test/").await;
     let (mut peer, _) = listener.accept().await.expect("a connection");
     exchange(connection.expect("a connection"), &mut peer).await;
@@ -263,100 +265,107 @@ async fn a_path_that_begins_with_a_nul_is_an_abstract_name() {
     check_refused(long, Some(&shown), "shorter than SUN_LEN").await;
 }
 
-/// A server whose queue is full.
-struct Busy {
-    listener: Socket,
-    path: PathBuf,
-    queued: Vec<Socket>,
-    _scratch: Scratch,
-}
-
-impl Busy {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let path = scratch.0.join("socket");
-        let address = SockAddr::unix(&path).expect("a short path");
-        let socket = || {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
-            socket.set_nonblocking(true).expect("a socket");
-            socket
-        };
-        let listener = socket();
-        listener.bind(&address).expect("a path");
-        listener.listen(1).expect("a socket");
-        let mut queued = Vec::new();
-        loop {
-            let client = socket();
-            if client.connect(&address).is_err() {
-                break;
-            }
-            queued.push(client);
-            assert!(queued.len() < 10, "the queue is short");
-        }
-        Self {
-            listener,
-            path,
-            queued,
-            _scratch: scratch,
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(start_paused = true)]
-async fn who_is_busy_is_tried_again_until_there_is_room() {
-    let busy = Busy::new();
-    let pool = UnixConnector::new(&busy.path);
-    let begun = Instant::now();
-    let room = async {
-        sleep(Duration::from_millis(500)).await;
-        busy.listener.accept().expect("one that is queued")
-    };
-    let (connection, _peer) = tokio::join!(connect(&pool, "http://a.test/"), room);
-    connection.expect("a connection");
-    let took = begun.elapsed().as_millis();
-    assert!((500..600).contains(&took), "{took} ms");
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(start_paused = true)]
-async fn who_stays_busy_is_given_up_after_sock_connect() {
-    let busy = Busy::new();
-    let pool = UnixConnector::new(&busy.path);
-    let limits = ClientTimeout {
-        sock_connect: Some(Duration::from_secs(1)),
-        ..ClientTimeout::none()
-    };
-    let (url, begun) = (url("http://a.test/"), Instant::now());
-    let mut request = ConnectRequest::begun(&url, &limits, begun.into_std());
-    let error = pool.connect(&mut request).await.expect_err("no room");
-    assert!(error.is_timeout(), "{error}");
-    assert_eq!(error.aiohttp_class(), "ConnectionTimeoutError");
-    assert_eq!(error.attempt().phase, Phase::Connect);
-    let took = begun.elapsed();
-    assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&took));
-    check_stats(&pool, (0, 0, 0));
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_request_that_is_given_up_leaves_nothing() {
-    let busy = Busy::new();
-    let pool = UnixConnector::new(&busy.path);
-    {
-        let mut waiting = pin!(connect(&pool, "http://a.test/"));
-        assert!(poll_once(waiting.as_mut()).is_pending());
-        check_stats(&pool, (1, 0, 0));
-    }
-    check_stats(&pool, (0, 0, 0));
-    for _ in &busy.queued {
-        busy.listener.accept().expect("one that is queued");
-    }
-    assert!(busy.listener.accept().is_err(), "nobody else has come");
-}
-
 #[tokio::test]
 async fn it_takes_its_own_scheme_besides_those_of_http() {
     let pool = UnixConnector::new("/run/nobody");
     assert_eq!(Connector::schemes(&pool), ["unix"]);
+}
+
+/// Linux alone tells a client that the queue is full.
+#[cfg(target_os = "linux")]
+mod busy {
+    use aio_core::ClientTimeout;
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// A server whose queue is full.
+    struct Busy {
+        listener: Socket,
+        path: PathBuf,
+        queued: Vec<Socket>,
+        _scratch: Scratch,
+    }
+
+    impl Busy {
+        fn new() -> Self {
+            let scratch = Scratch::new();
+            let path = scratch.0.join("socket");
+            let address = SockAddr::unix(&path).expect("a short path");
+            let socket = || {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+                socket.set_nonblocking(true).expect("a socket");
+                socket
+            };
+            let listener = socket();
+            listener.bind(&address).expect("a path");
+            listener.listen(1).expect("a socket");
+            let mut queued = Vec::new();
+            loop {
+                let client = socket();
+                if client.connect(&address).is_err() {
+                    break;
+                }
+                queued.push(client);
+                assert!(queued.len() < 10, "the queue is short");
+            }
+            Self {
+                listener,
+                path,
+                queued,
+                _scratch: scratch,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_busy_is_tried_again_until_there_is_room() {
+        let busy = Busy::new();
+        let pool = UnixConnector::new(&busy.path);
+        let begun = Instant::now();
+        let room = async {
+            sleep(Duration::from_millis(500)).await;
+            busy.listener.accept().expect("one that is queued")
+        };
+        let (connection, _peer) = tokio::join!(connect(&pool, "http://a.test/"), room);
+        connection.expect("a connection");
+        let took = begun.elapsed().as_millis();
+        assert!((500..600).contains(&took), "{took} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stays_busy_is_given_up_after_sock_connect() {
+        let busy = Busy::new();
+        let pool = UnixConnector::new(&busy.path);
+        let limits = ClientTimeout {
+            sock_connect: Some(Duration::from_secs(1)),
+            ..ClientTimeout::none()
+        };
+        let (url, begun) = (url("http://a.test/"), Instant::now());
+        let mut request = ConnectRequest::begun(&url, &limits, begun.into_std());
+        let error = pool.connect(&mut request).await.expect_err("no room");
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(error.aiohttp_class(), "ConnectionTimeoutError");
+        assert_eq!(error.attempt().phase, Phase::Connect);
+        let took = begun.elapsed();
+        assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&took));
+        check_stats(&pool, (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_leaves_nothing() {
+        let busy = Busy::new();
+        let pool = UnixConnector::new(&busy.path);
+        {
+            let mut waiting = pin!(connect(&pool, "http://a.test/"));
+            assert!(poll_once(waiting.as_mut()).is_pending());
+            check_stats(&pool, (1, 0, 0));
+        }
+        check_stats(&pool, (0, 0, 0));
+        for _ in &busy.queued {
+            busy.listener.accept().expect("one that is queued");
+        }
+        assert!(busy.listener.accept().is_err(), "nobody else has come");
+    }
 }
