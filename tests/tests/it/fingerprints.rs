@@ -239,6 +239,27 @@ async fn a_certificate_without_its_key_convinces_nobody() {
     }
 }
 
+/// aiohttp takes such a certificate, which old tools still make: rustls cannot read its key.
+#[tokio::test]
+async fn a_certificate_of_version_1_convinces_nobody() {
+    let mut identity = Identity::of(&Authority::new(), &["127.0.0.1"]);
+    let mut certificate = identity.chain[0].to_vec();
+    let version = [0xA0, 3, 2, 1, 2];
+    let found = certificate.windows(5).position(|bytes| bytes == version);
+    certificate[found.expect("it has version 3") + 4] = 0;
+    identity.fingerprint = Fingerprint::of(&certificate);
+    identity.chain = vec![certificate.into()];
+    let server = start(identity.server()).await;
+    for tls in [
+        TlsConfig::pinned(identity.fingerprint),
+        TlsConfig::danger_accept_any_certificate(),
+    ] {
+        let error = text(&session(tls), server.url("/")).await;
+        let error = error.expect_err("who shows it proves nothing");
+        assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    }
+}
+
 /// CON-11: the same settings share a connection, others do not.
 #[tokio::test]
 async fn the_same_fingerprint_is_the_same_settings() {

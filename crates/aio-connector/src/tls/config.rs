@@ -74,6 +74,9 @@ impl TlsConfig {
     /// It is checked before a byte of a request leaves. Set for a connector it is also
     /// checked where a request has settings without a fingerprint of its own, as in aiohttp.
     ///
+    /// The server must prove that it has the certificate's key, which takes a certificate of
+    /// X.509 version 3, and of RSA a key of 2048 bits or more.
+    ///
     /// ```
     /// # fn run(certificate: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
     /// use aio_connector::{Fingerprint, TcpConnector, TlsConfig};
@@ -92,6 +95,7 @@ impl TlsConfig {
     /// Whoever is between here and the server can read and change all that is sent. To talk
     /// to a server of one's own, [`pinned`](Self::pinned) or
     /// [its authority](TlsConfigBuilder::root_certificate_pem) does as well, and is safe.
+    /// The server must prove that it has the certificate's key, as for those.
     pub fn danger_accept_any_certificate() -> Self {
         Self::trusting(Trust::Anyone)
     }
