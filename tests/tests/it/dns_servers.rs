@@ -456,7 +456,7 @@ async fn a_server_has_one_connection_which_is_left_when_it_falls_silent() {
         let cut = Arc::new(Notify::new());
         let (address, accepted) = relay(to, Arc::clone(&cut)).await;
         let resolver = HickoryResolver::new([way(address, "names.test")]).tls(authority.client());
-        let resolver = Arc::new(resolver);
+        let resolver = Arc::new(resolver.timeout(Duration::from_secs(2)));
         let mut asking = JoinSet::new();
         for number in 0..100 {
             let resolver = Arc::clone(&resolver);
@@ -470,12 +470,52 @@ async fn a_server_has_one_connection_which_is_left_when_it_falls_silent() {
         }
         assert_eq!(accepted.load(Ordering::Relaxed), 1);
         cut.notify_waiters();
-        let silent = resolver.resolve("four.k.test", 80, AddressFamily::Any);
-        assert!(tokio::time::timeout(SHORT, silent).await.is_err());
+        // Asked for the second time there is an answer.
         let answer = look_up(&resolver, "four.k.test").await;
         assert_eq!(answer.expect("an answer"), found(&[V4], 5));
         assert_eq!(accepted.load(Ordering::Relaxed), 2);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_slower_than_another_keeps_its_connection() {
+    let quick = DnsScript::start(async |_| Some(Answer::of([V4], 5)));
+    let quick = quick.await.expect("a port");
+    // It takes connections, and says nothing.
+    let slow = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    slow.set_nonblocking(true).expect("it is open");
+    let servers = [
+        NameServer::udp(quick.address()),
+        NameServer::tls(slow.local_addr().expect("it is bound"), "names.test"),
+    ];
+    let resolver = HickoryResolver::new(servers).tls(Authority::new().client());
+    for host in ["a.test", "b.test", "c.test", "d.test", "e.test"] {
+        let answer = look_up(&resolver, host).await;
+        assert_eq!(answer.expect("of the quick one"), found(&[V4], 5));
+    }
+    let dialled = std::iter::from_fn(|| slow.accept().ok()).count();
+    assert_eq!(dialled, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_question_begins_before_there_is_room_for_it() {
+    let silent = DnsScript::start(async |_| None).await.expect("a port");
+    let resolver = Arc::new(asking(silent.address()).timeout(SHORT).attempts(1));
+    let start = tokio::time::Instant::now();
+    let mut asking = JoinSet::new();
+    // More than are asked at once.
+    for number in 0..600 {
+        let resolver = Arc::clone(&resolver);
+        asking.spawn(async move {
+            let host = format!("a-{number}.test");
+            let answer = resolver.resolve(&host, 80, AddressFamily::V4).await;
+            answer.expect_err("silence").kind()
+        });
+    }
+    for kind in asking.join_all().await {
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+    }
+    assert!(start.elapsed() < 2 * SHORT, "{:?}", start.elapsed());
 }
 
 #[test]

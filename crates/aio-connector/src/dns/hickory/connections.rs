@@ -2,7 +2,8 @@
 //!
 //! Left alone, hickory 0.26 dials for every look-up that comes before the first connection
 //! is there, more often than many servers allow; it fails where more than 32 questions are
-//! under way on a connection, or where one has ended; and it forgets why there is none.
+//! under way on a connection, or where one has ended; it loses one with every question that
+//! is given up while it is made; and it forgets why there is none.
 
 use std::future::{Ready, poll_fn, ready};
 use std::io;
@@ -10,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use hickory_resolver::config::{ConnectionConfig, ProtocolConfig, ResolverOpts};
@@ -19,11 +21,12 @@ use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
 use hickory_resolver::{ConnectionProvider, PoolContext, TlsConfig};
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
 
 use crate::dns::BoxFuture;
 
-/// How many questions are asked by UDP at once: each has a socket, of which a process has
-/// 1024 as a rule.
+/// How many questions are asked by UDP at once, whomever: each has a socket, of which a
+/// process has 1024 as a rule.
 const SOCKETS: usize = 256;
 /// How many questions are under way on a connection at once; hickory has no room for more.
 const QUESTIONS: usize = 32;
@@ -35,6 +38,9 @@ type Exchange = DnsExchange<TokioRuntimeProvider>;
 pub(super) struct Connections {
     runtime: TokioRuntimeProvider,
     context: Arc<PoolContext>,
+    /// How long an answer may take, with all that goes before.
+    timeout: Duration,
+    sockets: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
 }
 
@@ -51,13 +57,19 @@ struct Open {
     way: ProtocolConfig,
     /// Once it is made; a failure is for all who wait for it.
     exchange: OnceCell<Result<Exchange, NetError>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 impl Connections {
-    pub(super) fn new(options: ResolverOpts, tls: TlsConfig) -> Self {
+    pub(super) fn new(mut options: ResolverOpts, tls: TlsConfig) -> Self {
+        let timeout = options.timeout;
+        // Ours comes first: hickory tells that its time is over as it tells that a
+        // connection has ended.
+        options.timeout = timeout * 2;
         Self {
             runtime: TokioRuntimeProvider::default(),
+            timeout,
+            sockets: Arc::new(Semaphore::new(SOCKETS)),
             context: Arc::new(PoolContext::new(options, tls)),
             state: Arc::default(),
         }
@@ -66,6 +78,15 @@ impl Connections {
     /// Returns what a connection failed for last.
     pub(super) fn failure(&self) -> Option<Arc<io::Error>> {
         self.state().failure.clone()
+    }
+
+    /// Uses a connection no more: the server may be gone without a word.
+    fn leave(&self, open: &Arc<Open>, error: &NetError) {
+        let mut state = self.state();
+        state.open.retain(|other| !Arc::ptr_eq(other, open));
+        if let NetError::Io(error) = error {
+            state.failure = Some(Arc::clone(error));
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,15 +145,10 @@ impl NameServerHandle {
         open: &Arc<Open>,
         request: DnsRequest,
     ) -> Result<DnsResponse, NetError> {
-        let mut asking = Asking {
-            connections: &self.connections,
-            open,
-            is_answered: false,
-        };
-        let answer = self.try_on(open, request).await;
-        asking.is_answered = answer.is_ok();
-        if let Err(NetError::Io(error)) = &answer {
-            self.connections.state().failure = Some(Arc::clone(error));
+        let asked = timeout(self.connections.timeout, self.try_on(open, request));
+        let answer = asked.await.unwrap_or(Err(NetError::Timeout));
+        if let Err(error) = &answer {
+            self.connections.leave(open, error);
         }
         answer
     }
@@ -168,34 +184,17 @@ impl NameServerHandle {
             return Arc::clone(open);
         }
         let room = match way {
-            ProtocolConfig::Udp => SOCKETS,
-            _ => QUESTIONS,
+            ProtocolConfig::Udp => Arc::clone(&self.connections.sockets),
+            _ => Arc::new(Semaphore::new(QUESTIONS)),
         };
         let open = Arc::new(Open {
             address,
             way: way.clone(),
             exchange: OnceCell::new(),
-            room: Semaphore::new(room),
+            room,
         });
         state.open.push(Arc::clone(&open));
         open
-    }
-}
-
-/// A question on a connection, which is used no more if there comes no answer: the server
-/// may be gone without a word.
-struct Asking<'a> {
-    connections: &'a Connections,
-    open: &'a Arc<Open>,
-    is_answered: bool,
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            let mut state = self.connections.state();
-            state.open.retain(|open| !Arc::ptr_eq(open, self.open));
-        }
     }
 }
 
@@ -204,7 +203,16 @@ impl DnsHandle for NameServerHandle {
     type Runtime = TokioRuntimeProvider;
 
     fn send(&self, request: DnsRequest) -> Answer {
-        Answer(Some(Box::pin(self.clone().answer(request))))
+        let answer = self.clone().answer(request);
+        if self.config.protocol == ProtocolConfig::Udp {
+            return Answer(Some(Box::pin(answer)));
+        }
+        // A question is given up whenever another server is quicker. The connection is made
+        // all the same, and whether an answer comes tells whether it is still good.
+        let asked = tokio::spawn(answer);
+        Answer(Some(Box::pin(async {
+            asked.await.map_err(io::Error::from)?
+        })))
     }
 }
 
