@@ -518,6 +518,15 @@ async fn the_time_of_a_question_begins_before_there_is_room_for_it() {
     assert!(start.elapsed() < 2 * SHORT, "{:?}", start.elapsed());
 }
 
+#[tokio::test]
+async fn a_question_may_have_any_time() {
+    let script = DnsScript::start(async |_| Some(Answer::of([V4], 5)));
+    let script = script.await.expect("a port");
+    let resolver = asking(script.address()).timeout(Duration::MAX);
+    let answer = look_up(&resolver, "a.test").await;
+    assert_eq!(answer.expect("an address"), found(&[V4], 5));
+}
+
 #[test]
 fn a_resolver_outlives_the_runtime_that_used_it() {
     let authority = Authority::new();

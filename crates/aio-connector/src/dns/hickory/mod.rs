@@ -74,6 +74,8 @@ pub struct HickoryResolver {
     running: Mutex<Option<Running>>,
 }
 
+const DAY: Duration = Duration::from_secs(MAX_TTL as u64);
+
 /// What runs on one runtime.
 #[derive(Clone)]
 struct Running {
@@ -126,11 +128,13 @@ impl HickoryResolver {
         }
     }
 
-    /// Sets how long one attempt may take; default 5 seconds, or what the system says.
+    /// Sets how long one attempt may take, a day at most; default 5 seconds, or what the
+    /// system says.
     ///
     /// [`ClientTimeout::dns`](aio_core::ClientTimeout::dns) bounds a look-up as a whole.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = timeout;
+        // hickory adds it to the time of day, and must not overflow.
+        self.options.timeout = timeout.min(DAY);
         self
     }
 
@@ -211,7 +215,8 @@ impl HickoryResolver {
             resolver,
             connections,
         };
-        *self.lock() = Some(running.clone());
+        let before = self.lock().replace(running.clone());
+        drop(before);
         Ok(running)
     }
 
@@ -259,7 +264,7 @@ impl Resolver for HickoryResolver {
             // RFC 8305 4: IPv6 first.
             addresses.sort_by_key(SocketAddr::is_ipv4);
             // As long as hickory would keep them: a day.
-            let ttl = ttl.map(|seconds| Duration::from_secs(seconds.min(MAX_TTL).into()));
+            let ttl = ttl.map(|seconds| Duration::from_secs(seconds.into()).min(DAY));
             Ok(Resolved { addresses, ttl })
         })
     }
