@@ -17,7 +17,7 @@ use aio_tests::dns_script::{A, AAAA, Answer, DnsScript, Question};
 use aio_tests::dns_server::{DnsServer, MANY};
 use aio_tests::http_server::{Response, TestServer};
 use aio_tests::tls::Authority;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -495,6 +495,23 @@ async fn a_server_that_is_slower_than_another_keeps_its_connection() {
     }
     let dialled = std::iter::from_fn(|| slow.accept().ok()).count();
     assert_eq!(dialled, 1);
+}
+
+#[tokio::test]
+async fn what_is_asked_ends_with_the_resolver() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = server.local_addr().expect("it is bound");
+    let resolver = HickoryResolver::new([NameServer::tls(address, "names.test")]);
+    let resolver = resolver.tls(Authority::new().client());
+    let asking = resolver.resolve("a.test", 80, AddressFamily::Any);
+    assert!(tokio::time::timeout(SHORT, asking).await.is_err());
+    let (mut connection, _) = soon("a connection", server.accept()).await.expect("one");
+    drop(resolver);
+    let start = Instant::now();
+    let mut hello = Vec::new();
+    let read = soon("its end", connection.read_to_end(&mut hello)).await;
+    read.expect("it is closed");
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

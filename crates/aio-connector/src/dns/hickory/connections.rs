@@ -8,7 +8,7 @@
 use std::future::{Ready, poll_fn, ready};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
 use hickory_resolver::{ConnectionProvider, PoolContext, TlsConfig};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::dns::BoxFuture;
@@ -41,6 +41,8 @@ pub(super) struct Connections {
     /// How long an answer may take, with all that goes before.
     timeout: Duration,
     sockets: Arc<Semaphore>,
+    /// It ends with the resolver.
+    kept: watch::Receiver<()>,
     state: Arc<Mutex<State>>,
 }
 
@@ -61,7 +63,12 @@ struct Open {
 }
 
 impl Connections {
-    pub(super) fn new(mut options: ResolverOpts, tls: TlsConfig) -> Self {
+    /// Makes those that are used until the other end of `kept` is dropped.
+    pub(super) fn new(
+        mut options: ResolverOpts,
+        tls: TlsConfig,
+        kept: watch::Receiver<()>,
+    ) -> Self {
         let timeout = options.timeout;
         // Ours comes first: hickory tells that its time is over as it tells that a
         // connection has ended.
@@ -70,6 +77,7 @@ impl Connections {
             runtime: TokioRuntimeProvider::default(),
             timeout,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
+            kept,
             context: Arc::new(PoolContext::new(options, tls)),
             state: Arc::default(),
         }
@@ -127,6 +135,18 @@ pub(super) struct NameServerHandle {
 }
 
 impl NameServerHandle {
+    /// Asks as long as there is the resolver, whether or not someone waits for the answer.
+    async fn answer_while_kept(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
+        let mut kept = self.connections.kept.clone();
+        let mut gone = pin!(kept.changed());
+        let mut answer = pin!(self.answer(request));
+        poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Pending => gone.as_mut().poll(cx).map(|_| Err(ended())),
+            answered => answered,
+        })
+        .await
+    }
+
     async fn answer(self, request: DnsRequest) -> Result<DnsResponse, NetError> {
         let open = self.open();
         let was_idle = open.exchange.initialized();
@@ -167,9 +187,7 @@ impl NameServerHandle {
         let mut answers = exchange.send(request);
         match poll_fn(|cx| Pin::new(&mut answers).poll_next(cx)).await {
             // So it says that the connection has ended.
-            None | Some(Err(NetError::Busy | NetError::Message(_))) => {
-                Err(io::Error::from(io::ErrorKind::ConnectionAborted).into())
-            }
+            None | Some(Err(NetError::Busy | NetError::Message(_))) => Err(ended()),
             Some(answer) => answer,
         }
     }
@@ -198,18 +216,22 @@ impl NameServerHandle {
     }
 }
 
+fn ended() -> NetError {
+    io::Error::from(io::ErrorKind::ConnectionAborted).into()
+}
+
 impl DnsHandle for NameServerHandle {
     type Response = Answer;
     type Runtime = TokioRuntimeProvider;
 
     fn send(&self, request: DnsRequest) -> Answer {
-        let answer = self.clone().answer(request);
+        let handle = self.clone();
         if self.config.protocol == ProtocolConfig::Udp {
-            return Answer(Some(Box::pin(answer)));
+            return Answer(Some(Box::pin(handle.answer(request))));
         }
         // A question is given up whenever another server is quicker. The connection is made
         // all the same, and whether an answer comes tells whether it is still good.
-        let asked = tokio::spawn(answer);
+        let asked = tokio::spawn(handle.answer_while_kept(request));
         Answer(Some(Box::pin(async {
             asked.await.map_err(io::Error::from)?
         })))

@@ -23,6 +23,7 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, MAX_TTL, system_conf};
 use tokio::runtime::{Handle, Id};
+use tokio::sync::watch;
 
 use self::connections::Connections;
 use self::encryption::Encryption;
@@ -82,6 +83,8 @@ struct Running {
     runtime: Id,
     resolver: hickory_resolver::Resolver<Connections>,
     connections: Connections,
+    #[expect(dead_code, reason = "tasks end when it is dropped")]
+    kept: watch::Sender<()>,
 }
 
 impl HickoryResolver {
@@ -180,17 +183,14 @@ impl HickoryResolver {
 
     /// Asks the name servers.
     async fn ask(&self, name: Name, family: AddressFamily) -> io::Result<Lookup> {
-        let Running {
-            resolver,
-            connections,
-            ..
-        } = self.running().await?;
+        let running = self.running().await?;
+        let resolver = &running.resolver;
         let found = match family {
             AddressFamily::Any => resolver.lookup_ip(name).await.map(Lookup::from),
             AddressFamily::V4 => resolver.ipv4_lookup(name).await,
             AddressFamily::V6 => resolver.ipv6_lookup(name).await,
         };
-        found.map_err(|error| error::of_lookup(error, connections.failure()))
+        found.map_err(|error| error::of_lookup(error, running.connections.failure()))
     }
 
     /// Gives what runs on this runtime.
@@ -201,7 +201,8 @@ impl HickoryResolver {
         }
         let (config, options) = (self.config.clone(), self.options.clone());
         let tls = self.encryption.with(config.name_servers()).await?;
-        let connections = Connections::new(options.clone(), tls);
+        let (kept, end) = watch::channel(());
+        let connections = Connections::new(options.clone(), tls, end);
         let mut builder =
             hickory_resolver::Resolver::builder_with_config(config, connections.clone());
         *builder.options_mut() = options;
@@ -214,6 +215,7 @@ impl HickoryResolver {
             runtime,
             resolver,
             connections,
+            kept,
         };
         let before = self.lock().replace(running.clone());
         drop(before);
