@@ -16,13 +16,15 @@ use crate::daemon::installed;
 ///
 /// Who is sent to the server's host but not known there hears nothing: it passes nothing on.
 const SETUP: &str = "
-    -n CLIENT link add cable type veth peer name cable netns SERVER
-    -n CLIENT addr add 10.9.0.1/24 dev cable
+    -n CLIENT link add cable.1 type veth peer name cable netns SERVER
+    -n CLIENT addr add 10.9.0.1/24 dev cable.1
     -n SERVER addr add 10.9.0.2/24 dev cable
     -n SERVER addr add 10.9.0.3/24 dev cable
-    -n CLIENT addr add fd09::1/64 dev cable nodad
+    -n CLIENT addr add fd09::1/64 dev cable.1 nodad
+    -n CLIENT addr add fe80::1/64 dev cable.1 nodad
     -n SERVER addr add fd09::2/64 dev cable nodad
-    -n CLIENT link set cable up
+    -n SERVER addr add fe80::2/64 dev cable nodad
+    -n CLIENT link set cable.1 up
     -n SERVER link set cable up
     -n CLIENT route add 10.99.0.0/16 via 10.9.0.2
     -n CLIENT route add unreachable 10.98.0.0/16
@@ -32,7 +34,8 @@ const SETUP: &str = "
 
 /// Two hosts on one cable; they are gone when it is dropped.
 ///
-/// The server's host has 10.9.0.2, 10.9.0.3 and `fd09::2`. To the client's, 10.99.0.0/16
+/// The server's host has 10.9.0.2, 10.9.0.3, `fd09::2` and on the cable `fe80::2`; its end of
+/// it is `cable`, the client's `cable.1`. To the client's, 10.99.0.0/16
 /// and `fd99::/64` are silent, 10.98.0.0/16 and `fd98::/64` cannot be reached.
 #[derive(Debug)]
 pub struct Hosts {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aio_client::{ClientError, ClientSession, ClientTimeout, DialAttempt, Phase, TcpConnector};
+use aio_client::{
+    ClientError, ClientSession, ClientTimeout, DialAttempt, Phase, TcpConnector,
+    TcpConnectorBuilder,
+};
 use aio_tests::netns::Hosts;
 use tokio::io::AsyncWriteExt;
 
@@ -55,15 +58,28 @@ fn ask(
     addresses: &[&str],
     timeout: ClientTimeout,
 ) -> (Result<SocketAddr, ClientError>, Duration) {
+    get(hosts, to(addresses), "http://a.test/", timeout)
+}
+
+fn to(addresses: &[&str]) -> TcpConnectorBuilder {
     let addresses = addresses.iter().map(|address| address.parse());
     let addresses: Vec<_> = addresses.map(|address| address.expect("valid")).collect();
+    TcpConnector::builder().resolver(Arc::new(At(addresses)))
+}
+
+/// Asks for a URL, on the client's host; gives who answered and how long all of it took.
+fn get(
+    hosts: &Hosts,
+    connector: TcpConnectorBuilder,
+    url: &str,
+    timeout: ClientTimeout,
+) -> (Result<SocketAddr, ClientError>, Duration) {
     hosts.at_client(|| {
         block_on(async {
-            let connector = TcpConnector::builder().resolver(Arc::new(At(addresses)));
             let builder = ClientSession::builder().connector(connector.build().expect("valid"));
             let session = builder.timeout(timeout).build().expect("valid");
             let start = Instant::now();
-            let response = soon("the end", session.get("http://a.test/").send()).await;
+            let response = soon("the end", session.get(url).send()).await;
             let elapsed = start.elapsed();
             let stats = session.connector().stats();
             assert_eq!(stats.open, usize::from(response.is_ok()));
@@ -106,10 +122,10 @@ fn ipv6_that_cannot_be_reached_costs_nothing() {
         return;
     };
     serve(&hosts, "10.9.0.2:80");
-    let addresses = [UNREACHABLE[1], "10.9.0.2:80"];
-    let (peer, elapsed) = ask(&hosts, &addresses, NO_LIMIT);
+    let connector = to(&[UNREACHABLE[1], "10.9.0.2:80"]).happy_eyeballs_delay(2 * BOUND);
+    let (peer, elapsed) = get(&hosts, connector, "http://a.test/", NO_LIMIT);
     assert_eq!(peer.expect("IPv4 is good").to_string(), "10.9.0.2:80");
-    check_took(elapsed, Duration::ZERO, DELAY);
+    check_took(elapsed, Duration::ZERO, BOUND);
 }
 
 #[test]
@@ -177,4 +193,21 @@ fn where_all_are_dead_each_tells_why() {
             "{dial:?}"
         );
     }
+}
+
+#[test]
+fn a_zone_is_an_interface_of_the_clients_host() {
+    let Some(hosts) = Hosts::new() else {
+        return;
+    };
+    serve(&hosts, "[::]:80");
+    let url = "http://[fe80::2%25cable.1]/";
+    let (peer, _) = get(&hosts, TcpConnector::builder(), url, NO_LIMIT);
+    let peer = peer.expect("the other end of the cable").ip();
+    assert_eq!(peer.to_string(), "fe80::2");
+    // The name of the other end.
+    let url = "http://[fe80::2%25cable]/";
+    let (outcome, _) = get(&hosts, TcpConnector::builder(), url, NO_LIMIT);
+    let error = outcome.expect_err("an interface of another host");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorDNSError", "{error}");
 }

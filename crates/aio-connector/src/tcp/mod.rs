@@ -5,7 +5,7 @@ mod dns;
 mod sockets;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use crate::connector::{ConnectRequest, Dial};
 use crate::dial::{HappyEyeballs, dial};
@@ -146,24 +146,18 @@ impl TcpDialer {
     }
 }
 
+/// Makes the address that a URL spells. Only the operating system knows the number of a
+/// network interface that a zone names: addresses that are spelled out it looks up nowhere.
 fn literal(ip: IpAddr, port: u16, zone: Option<&str>) -> Result<SocketAddr, DialError> {
     let (IpAddr::V6(ip), Some(zone)) = (ip, zone) else {
         return Ok(SocketAddr::new(ip, port));
     };
-    let scope = zone
-        .parse()
-        .or_else(|_| interface_index(zone))
-        .map_err(|error| DialError::failed(ConnectErrorKind::Resolve, error))?;
-    Ok(SocketAddrV6::new(ip, port, 0, scope).into())
-}
-
-/// Finds the number of a network interface, which a zone may name.
-fn interface_index(name: &str) -> io::Result<u32> {
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no interface {name:?}"));
-    let path = std::path::Path::new("/sys/class/net");
-    if name.contains(['/', '.']) {
-        return Err(unknown());
-    }
-    let index = std::fs::read_to_string(path.join(name).join("ifindex")).map_err(|_| unknown())?;
-    index.trim().parse().map_err(|_| unknown())
+    let text = format!("{ip}%{zone}");
+    let found = (text.as_str(), port).to_socket_addrs();
+    let address = found.ok().and_then(|mut found| found.next());
+    address.ok_or_else(|| {
+        let unknown = format!("no network interface {zone:?} for {ip}");
+        let unknown = io::Error::new(io::ErrorKind::NotFound, unknown);
+        DialError::failed(ConnectErrorKind::Resolve, unknown)
+    })
 }
