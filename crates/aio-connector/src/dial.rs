@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use aio_core::deadline;
 use smallvec::SmallVec;
+use tokio::task::coop;
 
 use crate::connector::ConnectRequest;
 use crate::error::{ConnectErrorKind, DialAttempt, DialError, Phase};
@@ -159,6 +160,8 @@ async fn first<T, C: Future<Output = Result<T, DialError>>>(
     let mut attempts = Attempts::at(place.as_mut());
     let won = poll_fn(|cx| {
         loop {
+            // Many may fail without waiting: other tasks have their turn in between.
+            ready!(coop::poll_proceed(cx)).made_progress();
             let now = now();
             let dials = request.dials();
             while let Some(address) = race.begin(now, sock_connect, dials.len()) {

@@ -495,3 +495,21 @@ async fn what_is_cut_off_stands_there_with_its_time() {
     let want = "http://a.test/ while connecting after 0.400 s, 2 addresses failed";
     assert_eq!(attempt.to_string(), want);
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_that_fail_at_once_do_not_keep_others_waiting() {
+    let url = RequestUrl::parse("http://a.test/").expect("a URL");
+    let timeout = ClientTimeout::none();
+    let mut request = ConnectRequest::begun(&url, &timeout, now());
+    let connect = async |_| Fate::Bad(0).come_true("no route").await;
+    let agree = false.then_some(async |()| Ok(()));
+    let addresses = vec![address("4a"); 1000];
+    let mut dialling = pin!(dial(&DEFAULT, addresses, &mut request, connect, agree));
+    let mut polls = 0;
+    let dialled = poll_fn(|cx| {
+        polls += 1;
+        dialling.as_mut().poll(cx)
+    });
+    assert!(dialled.await.is_err());
+    assert!(polls > 1);
+}
