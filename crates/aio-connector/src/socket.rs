@@ -105,10 +105,17 @@ impl SocketOptions {
 
     #[cfg(any(target_os = "android", target_os = "linux"))]
     fn bind_to_interface(&self, socket: &TcpSocket) -> io::Result<()> {
-        match &self.interface {
-            Some(name) => socket.bind_device(Some(name.as_bytes())),
-            None => Ok(()),
+        // The longest name there is; see `IFNAMSIZ`.
+        const LONGEST: usize = 15;
+        let Some(name) = &self.interface else {
+            return Ok(());
+        };
+        // Linux takes an empty name for any interface, and cuts one that is too long.
+        if name.is_empty() || name.len() > LONGEST || name.contains('\0') {
+            let none = format!("there can be no interface {name:?}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, none));
         }
+        socket.bind_device(Some(name.as_bytes()))
     }
 
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
@@ -187,9 +194,10 @@ impl LocalAddresses {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpKeepalive {
-    /// How long a connection is silent before the first probe, in whole seconds; Linux: 2 h.
+    /// How long a connection is silent before the first probe, rounded up to whole seconds;
+    /// Linux: 2 h.
     pub idle: Option<Duration>,
-    /// How long until the next probe, in whole seconds; Linux: 75 s.
+    /// How long until the next probe, rounded up to whole seconds; Linux: 75 s.
     ///
     /// OpenBSD, Solaris and rarer systems have no such setting, and none for `retries`.
     pub interval: Option<Duration>,
@@ -209,7 +217,7 @@ impl TcpKeepalive {
     fn to_system(self) -> socket2::TcpKeepalive {
         let mut system = socket2::TcpKeepalive::new();
         if let Some(idle) = self.idle {
-            system = system.with_time(idle);
+            system = system.with_time(whole_seconds(idle));
         }
         self.with_probes(system)
     }
@@ -227,7 +235,7 @@ impl TcpKeepalive {
     ))]
     fn with_probes(self, mut system: socket2::TcpKeepalive) -> socket2::TcpKeepalive {
         if let Some(interval) = self.interval {
-            system = system.with_interval(interval);
+            system = system.with_interval(whole_seconds(interval));
         }
         if let Some(retries) = self.retries {
             system = system.with_retries(retries);
@@ -251,6 +259,12 @@ impl TcpKeepalive {
     }
 }
 
+/// Rounds up: what is shorter than a second is none to most systems, which refuse it.
+fn whole_seconds(time: Duration) -> Duration {
+    let more = u64::from(time.subsec_nanos() > 0);
+    Duration::from_secs(time.as_secs().saturating_add(more))
+}
+
 /// What was done with a socket.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -269,7 +283,8 @@ fn refusal(step: Step, error: io::Error) -> Refusal {
         return (ConnectErrorKind::FileLimit, Arc::new(error));
     }
     let kind = match (step, error.kind()) {
-        (Step::Bind(_) | Step::Connect { .. }, AddrInUse) => ConnectErrorKind::NoLocalPort,
+        // A `socket_factory` may bind, too.
+        (_, AddrInUse) => ConnectErrorKind::NoLocalPort,
         (Step::Connect { local, peer }, AddrNotAvailable) if has_address(local, peer) => {
             ConnectErrorKind::NoLocalPort
         }
@@ -394,7 +409,8 @@ mod tests {
         let options = SocketOptions {
             nodelay: false,
             keepalive: Some(TcpKeepalive {
-                interval: Some(Duration::from_secs(7)),
+                // Rounded up.
+                interval: Some(Duration::from_millis(300)),
                 retries: Some(3),
                 ..TcpKeepalive::after(Duration::from_secs(42))
             }),
@@ -408,7 +424,7 @@ mod tests {
         assert!(socket.keepalive().expect("TCP"));
         let idle = socket.tcp_keepalive_time().expect("TCP");
         let interval = socket.tcp_keepalive_interval().expect("TCP");
-        assert_eq!((idle.as_secs(), interval.as_secs()), (42, 7));
+        assert_eq!((idle.as_secs(), interval.as_secs()), (42, 1));
         assert_eq!(socket.tcp_keepalive_retries().expect("TCP"), 3);
         let (send, receive) = (socket.send_buffer_size(), socket.recv_buffer_size());
         // Linux doubles what it is told.
@@ -429,6 +445,12 @@ mod tests {
         assert_eq!(bound.as_deref(), Some(&b"lo"[..]));
         let error = connect(&through("no-such-0"), peer).await;
         assert_eq!(error, Err("Socket: No such device (os error 19)".into()));
+        // Linux would take these for any interface, for `lo`, and for one with a shorter name.
+        for name in ["", "lo\0", "a-name-of-16-chr"] {
+            let error = connect(&through(name), peer).await;
+            let text = format!("Socket: there can be no interface {name:?}");
+            assert_eq!(error, Err(text));
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -547,6 +569,9 @@ mod tests {
         let error = connect(&failing(|| io::Error::other("no")), peer).await;
         assert_eq!(error, Err("Socket: no".into()));
         const FULL: i32 = if cfg!(windows) { 10024 } else { 24 };
+        let taken = failing(|| io::ErrorKind::AddrInUse.into());
+        let (kind, _) = taken.connect(peer).await.expect_err("it fails");
+        assert_eq!(kind, ConnectErrorKind::NoLocalPort);
         let error = failing(|| io::Error::from_raw_os_error(FULL));
         let (kind, source) = error.connect(peer).await.expect_err("it fails");
         assert_eq!(kind, ConnectErrorKind::FileLimit);
