@@ -24,8 +24,10 @@ impl TcpConnectorBuilder {
     /// One address has ports for some 28,000 connections on Linux
     /// (`net.ipv4.ip_local_port_range`), several have as many each. Linux gives a bound
     /// socket a port that is taken for all peers, not for its own alone; a
-    /// [`socket_factory`] that sets `IP_BIND_ADDRESS_NO_PORT` changes that. Where an address has no free port left, or is not to be
-    /// had, the next is tried; where none is left, the kind of the error is
+    /// [`socket_factory`] that sets `IP_BIND_ADDRESS_NO_PORT` changes that.
+    ///
+    /// Where an address has no free port left, or is not to be had, the next is tried; where
+    /// none is left, the kind of the error is
     /// [`NoLocalPort`](crate::ConnectErrorKind::NoLocalPort) or
     /// [`Socket`](crate::ConnectErrorKind::Socket), as for peers of a family that none of
     /// them has.
