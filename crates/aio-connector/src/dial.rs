@@ -122,7 +122,8 @@ where
 
 /// What is told where all addresses have failed: what the last one did, though another may
 /// have taken longer. Each family has a last one: that of the larger family, or of equal
-/// ones whichever failed later.
+/// ones the first with which TLS failed, or else whichever failed later. So a certificate
+/// that is not trusted is not hidden behind a family that is not there.
 ///
 /// So does aiohttp: after all have failed it dials them again without the first of each
 /// family, and so on, and tells of the last time.
@@ -134,7 +135,8 @@ struct Last {
 
 impl Last {
     fn failed(&mut self, round: usize, phase: Phase, error: DialError) {
-        if round >= self.round {
+        let tells_more = round == self.round && self.phase != Phase::Tls;
+        if round > self.round || tells_more {
             *self = Self {
                 round,
                 phase,

@@ -231,3 +231,18 @@ async fn the_error_is_that_of_the_last() {
         .collect();
     assert_eq!(told(error.attempt().expect("it was going somewhere")), want);
 }
+
+#[tokio::test]
+async fn a_family_that_is_not_there_hides_no_certificate() {
+    // As aiohttp tells it, whichever family is dialled first.
+    let strange = server(&Authority::new()).await;
+    let nobody = "[::1]:1".parse().expect("an address");
+    for addresses in [[strange.address(), nobody], [nobody, strange.address()]] {
+        let session = session(connector(addresses.to_vec()).tls(Authority::new().client()));
+        let request = session.get("https://a.test/").send();
+        let error = soon("the end", request).await.expect_err("all are bad");
+        assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+        let attempt = error.attempt().expect("it was going somewhere");
+        assert_eq!((attempt.phase, attempt.dials.len()), (Phase::Tls, 2));
+    }
+}

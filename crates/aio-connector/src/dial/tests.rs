@@ -334,6 +334,18 @@ fn the_error_is_that_of_the_last_address() {
     check("4a-0 4b* 6a-0", "late when connecting");
     check("4a* 4b-0 4c-0", "refused when connecting");
     check("4a-0 4b* 4c-0", "refused when connecting");
+
+    // Who was connected to comes before who was not.
+    check("4a+1/-1 6a-0", "alert when agreeing on TLS");
+    check("6a-0 4a+1/-1", "alert when agreeing on TLS");
+    check("4a+1/-1 6a-0 4b+1/-1 6b-0", "alert when agreeing on TLS");
+    check("4a+1/-1 4b+1/-1 6a-0", "alert when agreeing on TLS");
+    check("6a+1/-1 4a-0 4b-0", "refused when connecting");
+    check("4a-0 4b+1/-1 4c-0", "refused when connecting");
+    check("4a+1/* 6a-0", "late when agreeing on TLS");
+    check("6a-0 4a+1/*", "late when agreeing on TLS");
+    check("4a+1/* 6a+1/-1", "late when agreeing on TLS");
+    check("6a+1/-1 4a+1/*", "alert when agreeing on TLS");
 }
 
 #[test]
@@ -433,7 +445,7 @@ fn tls_that_fails_has_the_others_dialled() {
     check(
         DEFAULT,
         "6a* 4a+10/-5",
-        "6a 0-260 cut, 4a 250-265 alert, 6a 265-1265 timed out, late when connecting",
+        "6a 0-260 cut, 4a 250-265 alert, 6a 265-1265 timed out, alert when agreeing on TLS",
     );
     check(
         DEFAULT,
@@ -443,12 +455,12 @@ fn tls_that_fails_has_the_others_dialled() {
     check(
         DEFAULT,
         "6a+10/* 4a+10/-5",
-        "6a 0-1000 timed out, 4a 1000-1015 alert, alert when agreeing on TLS",
+        "6a 0-1000 timed out, 4a 1000-1015 alert, late when agreeing on TLS",
     );
     check(
         DEFAULT,
         "6a+10/-5 4a*",
-        "6a 0-15 alert, 4a 15-1015 timed out, late when connecting",
+        "6a 0-15 alert, 4a 15-1015 timed out, alert when agreeing on TLS",
     );
     check(
         ONE_BY_ONE,
