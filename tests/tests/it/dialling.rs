@@ -129,9 +129,11 @@ async fn closing_ends_all_that_is_dialled() {
 #[tokio::test]
 async fn a_timeout_of_the_request_lists_what_was_under_way() {
     let (silent, _full) = full().await;
-    let total = ClientTimeout::total(4 * SHORT);
+    // Long enough for all four to begin, also on a machine that is busy.
+    const LATE: Duration = Duration::from_millis(600);
+    let total = ClientTimeout::total(LATE);
     let connect = ClientTimeout {
-        connect: Some(4 * SHORT),
+        connect: Some(LATE),
         ..ClientTimeout::none()
     };
     for (timeout, class) in [(total, "TimeoutError"), (connect, "ConnectionTimeoutError")] {
