@@ -14,7 +14,8 @@ use crate::daemon::installed;
 
 /// What the client's host is told, with `CLIENT` and `SERVER` in place of the names.
 ///
-/// Who is sent to the server's host but not known there hears nothing: it passes nothing on.
+/// Who is sent on by the server's host hears nothing; without its black holes IPv6 would tell
+/// that there is no way, at times in time to be heard.
 const SETUP: &str = "
     -n CLIENT link add cable.1 type veth peer name cable netns SERVER
     -n CLIENT addr add 10.9.0.1/24 dev cable.1
@@ -26,6 +27,8 @@ const SETUP: &str = "
     -n SERVER addr add fe80::2/64 dev cable nodad
     -n CLIENT link set cable.1 up
     -n SERVER link set cable up
+    -n SERVER route add blackhole 10.99.0.0/16
+    -n SERVER route add blackhole fd99::/64
     -n CLIENT route add 10.99.0.0/16 via 10.9.0.2
     -n CLIENT route add unreachable 10.98.0.0/16
     -n CLIENT route add fd99::/64 via fd09::2
