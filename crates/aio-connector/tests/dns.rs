@@ -481,6 +481,19 @@ async fn addresses_of_another_family_are_passed_over() {
     assert_eq!(Lab::new().ask(&[]).await, "the host has no address");
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_so_many_addresses_of_a_name_are_used() {
+    let many: Vec<_> = (0..=u8::MAX)
+        .flat_map(|net| [1, 2].map(|host| format!("192.0.{net}.{host}")))
+        .collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    for use_dns_cache in [true, false] {
+        let mut lab = Lab::with(|builder| builder.use_dns_cache(use_dns_cache));
+        lab.ask(&many).await;
+        assert_eq!(lab.given(), many[..256]);
+    }
+}
+
 // EDGE-189 and CON-45.
 #[tokio::test(start_paused = true)]
 async fn addresses_are_never_looked_up() {

@@ -58,7 +58,8 @@ impl AddressFamily {
 /// What a resolver has found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resolved {
-    /// The addresses, each with the port that was asked for, the one to try first in front.
+    /// The addresses, each with the port that was asked for, the one to try first in front;
+    /// of more than 256 the first ones are used.
     pub addresses: Vec<SocketAddr>,
     /// How long they hold, if the resolver knows: the least TTL of the records.
     pub ttl: Option<Duration>,

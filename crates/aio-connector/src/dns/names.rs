@@ -338,6 +338,10 @@ impl Drop for Promise {
     }
 }
 
+/// How many addresses of a name are used: more than any honest one has, which an answer of
+/// 64 KiB could exceed a dozen times over, for each name that is kept.
+const MOST_ADDRESSES: usize = 256;
+
 /// Asks a resolver; no address at all is a failure.
 async fn ask(
     resolver: &dyn Resolver,
@@ -347,6 +351,7 @@ async fn ask(
 ) -> io::Result<Resolved> {
     let mut found = resolver.resolve(host, port, family).await?;
     found.addresses.retain(|address| family.has(&address.ip()));
+    found.addresses.truncate(MOST_ADDRESSES);
     if found.addresses.is_empty() {
         return Err(no_address(family));
     }
