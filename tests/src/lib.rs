@@ -27,5 +27,6 @@ pub mod script;
 pub mod server;
 pub mod server_process;
 pub mod tls;
+pub mod tunnel;
 pub mod value;
 mod wire;

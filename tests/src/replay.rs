@@ -47,7 +47,11 @@ pub enum Outcome {
     Match,
     /// Something else; the differences.
     Mismatch(Vec<String>),
-    /// A call that the client does not have, or that hangs; the differences.
+    /// A call that hangs; the differences.
+    ///
+    /// Only a right to hang covers it: the script of a server may serve one behaviour only.
+    Hung(Vec<String>),
+    /// A call that the client does not have; the differences.
     ///
     /// No right to deviate covers it.
     Unable(Vec<String>),
@@ -123,7 +127,7 @@ fn replay(
                 (&judgement, &outcome),
                 (
                     Judgement::Failed(_),
-                    Outcome::Mismatch(_) | Outcome::Unable(_)
+                    Outcome::Mismatch(_) | Outcome::Hung(_) | Outcome::Unable(_)
                 )
             )
         {
@@ -227,8 +231,10 @@ impl Outcome {
         let differences = differences(want, got);
         if differences.is_empty() {
             Self::Match
-        } else if shows_inability(got) {
+        } else if shows(got, "unsupported") {
             Self::Unable(differences)
+        } else if shows(got, "harness_timeout") {
+            Self::Hung(differences)
         } else {
             Self::Mismatch(differences)
         }
@@ -237,19 +243,20 @@ impl Outcome {
     fn in_one_line(&self) -> String {
         match self {
             Self::Match => "as recorded".into(),
-            Self::Mismatch(differences) | Self::Unable(differences) => differences.join("; "),
+            Self::Mismatch(differences) | Self::Hung(differences) | Self::Unable(differences) => {
+                differences.join("; ")
+            }
             Self::Broken(error) => error.clone(),
         }
     }
 }
 
-fn shows_inability(result: &Value) -> bool {
+fn shows(result: &Value, mark: &str) -> bool {
     match result {
         Value::Object(map) => {
-            let marked = map.contains_key("unsupported") || map.contains_key("harness_timeout");
-            marked || map.values().any(shows_inability)
+            map.contains_key(mark) || map.values().any(|value| shows(value, mark))
         }
-        Value::Array(items) => items.iter().any(shows_inability),
+        Value::Array(items) => items.iter().any(|item| shows(item, mark)),
         _ => false,
     }
 }

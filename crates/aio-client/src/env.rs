@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aio_core::RequestUrl;
+
+use crate::no_proxy;
+
 /// The environment as an argument: proxy variables and where the netrc file is.
 ///
 /// ```
@@ -61,6 +65,30 @@ impl Environment {
         self.either_case(&format!("{scheme}_proxy"))
     }
 
+    /// Returns the proxy named for requests to `url`: the one for its scheme, else
+    /// `all_proxy`; none where `no_proxy` has its host.
+    ///
+    /// ```
+    /// use aio_client::{Environment, RequestUrl};
+    ///
+    /// let pairs = [("all_proxy", "http://proxy:3128"), ("no_proxy", "b.test,10.0.0.0/8")];
+    /// let environment = Environment::from_pairs(pairs);
+    /// let proxy = |url| Ok(environment.proxy_for(&RequestUrl::parse(url)?).is_some());
+    /// assert!(proxy("https://a.test/")?);
+    /// assert!(!proxy("https://x.b.test/")? && !proxy("http://10.1.2.3/")?);
+    /// # Ok::<(), aio_client::UrlError>(())
+    /// ```
+    pub fn proxy_for(&self, url: &RequestUrl) -> Option<&str> {
+        let bypassed = |list| no_proxy::has(list, url);
+        if self.no_proxy().is_some_and(bypassed) {
+            return None;
+        }
+        let variable = format!("{}_proxy", url.scheme_str());
+        // Set to nothing, the one for the scheme means none.
+        let proxy = self.value(&variable).or_else(|| self.value("all_proxy"))?;
+        Some(proxy).filter(|proxy| !proxy.is_empty())
+    }
+
     /// Returns the hosts that no proxy is to be used for.
     pub fn no_proxy(&self) -> Option<&str> {
         self.either_case("no_proxy")
@@ -82,11 +110,14 @@ impl Environment {
     }
 
     fn either_case(&self, name: &str) -> Option<&str> {
+        self.value(name).filter(|value| !value.is_empty())
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
         // CON-92: in a CGI program HTTP_PROXY comes from the request.
         let cgi = name == "http_proxy" && self.variables.contains_key("REQUEST_METHOD");
         let upper = || self.variables.get(&name.to_uppercase()).filter(|_| !cgi);
-        let value = self.variables.get(name).or_else(upper)?;
-        if value.is_empty() { None } else { Some(value) }
+        self.variables.get(name).or_else(upper).map(String::as_str)
     }
 }
 
@@ -126,6 +157,34 @@ mod tests {
         let environment = Environment::from_pairs(pairs);
         assert_eq!(environment.proxy("http"), None);
         assert_eq!(environment.proxy("https"), Some("good"));
+    }
+
+    #[track_caller]
+    fn check(pairs: &[(&str, &str)], url: &str, want: Option<&str>) {
+        let environment = Environment::from_pairs(pairs.iter().copied());
+        let url = RequestUrl::parse(url).expect("a URL");
+        assert_eq!(environment.proxy_for(&url), want, "{pairs:?} {url}");
+    }
+
+    #[test]
+    fn the_proxy_of_a_url_goes_by_its_scheme() {
+        let all = ("all_proxy", "all");
+        check(&[("http_proxy", "h"), all], "http://a.test/", Some("h"));
+        check(&[("http_proxy", "h"), all], "https://a.test/", Some("all"));
+        check(&[("http_proxy", "h")], "ws://a.test/", None);
+        check(&[("WSS_PROXY", "w")], "wss://a.test/", Some("w"));
+        check(
+            &[("http_proxy", ""), ("HTTP_PROXY", "h"), all],
+            "http://a.test/",
+            None,
+        );
+        check(&[all, ("NO_PROXY", "test")], "http://a.test/", None);
+        let cgi = ("REQUEST_METHOD", "GET");
+        check(
+            &[("HTTP_PROXY", "evil"), cgi, all],
+            "http://a.test/",
+            Some("all"),
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, ConnectionError, SettingsError};
+use aio_connector::{Attempt, ConnectionError, ProxyError, SettingsError};
 use aio_cookies::CookieError;
 use aio_core::coding::Coding;
 use aio_core::form::FormError;
@@ -55,6 +55,9 @@ pub enum ClientError {
     /// A redirect leads where no request can go.
     #[error("cannot follow the redirect")]
     Redirect(#[source] UrlError),
+    /// The URL of the proxy is none.
+    #[error("cannot use the proxy")]
+    ProxyUrl(#[source] UrlError),
     /// The call makes no sense.
     #[error(transparent)]
     Usage(UsageError),
@@ -79,9 +82,27 @@ pub struct ClientResponseError {
     pub history: Vec<ResponseHead>,
     /// Where the request was going and how far it had come.
     pub attempt: Attempt,
+    /// The beginning of the body, at most 4 KiB, where a proxy refuses a tunnel; else empty.
+    pub body: Bytes,
     /// What the parser says of a malformed head.
     #[source]
     pub source: Option<HttpError>,
+}
+
+impl ClientResponseError {
+    /// Makes the error of a head that is no HTTP, or breaks a limit.
+    pub(crate) fn malformed(source: HttpError, attempt: Attempt) -> Self {
+        Self {
+            kind: ResponseErrorKind::Malformed,
+            status: 400,
+            message: source.to_string().into(),
+            head: None,
+            history: Vec::new(),
+            attempt,
+            body: Bytes::new(),
+            source: Some(source),
+        }
+    }
 }
 
 /// Which of aiohttp's classes a [`ClientResponseError`] is.
@@ -145,6 +166,9 @@ pub enum UsageError {
     /// The credentials have no header form.
     #[error(transparent)]
     Auth(#[from] BasicAuthError),
+    /// The scheme of the proxy's URL is none that proxies are spoken to by.
+    #[error("only http and https proxies are supported, not {0:?}")]
+    ProxyScheme(Box<str>),
     /// A cookie has characters that none may have.
     #[error(transparent)]
     Cookie(#[from] CookieError),
@@ -268,6 +292,7 @@ impl ClientError {
     /// `InvalidURL`. A scheme that is not HTTP is another matter.
     pub fn is_invalid_url(&self) -> bool {
         match self {
+            Self::ProxyUrl(_) => true,
             Self::Url(error) | Self::Redirect(error) => !matches!(
                 error.kind(),
                 UrlErrorKind::NonHttp | UrlErrorKind::NoTrailingSlash
@@ -292,7 +317,7 @@ impl ClientError {
             Self::Timeout(attempt) | Self::UploadAborted(attempt) => Some(attempt),
             Self::Payload(error) => Some(&error.attempt),
             Self::Read(error) => Some(&error.attempt),
-            Self::Url(_) | Self::Redirect(_) | Self::Usage(_) => None,
+            Self::Url(_) | Self::Redirect(_) | Self::ProxyUrl(_) | Self::Usage(_) => None,
         }
     }
 
@@ -333,6 +358,7 @@ impl ClientError {
                 UrlErrorKind::NonHttp => "NonHttpUrlRedirectClientError",
                 _ => "InvalidUrlRedirectClientError",
             },
+            Self::ProxyUrl(_) => "InvalidURL",
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
@@ -442,6 +468,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
         | "TooManyRedirects"
         | "WSServerHandshakeError" => &["ClientResponseError", "ClientError"],
         "InvalidUrlClientError" => INVALID_URL,
+        "InvalidURL" => INVALID_URL.split_at(1).1,
         "InvalidUrlRedirectClientError" => &[
             "InvalidUrlClientError",
             "RedirectClientError",
@@ -486,6 +513,18 @@ impl From<UsageError> for ClientError {
 impl From<SettingsError> for ClientError {
     fn from(error: SettingsError) -> Self {
         Self::Usage(error.into())
+    }
+}
+
+impl From<ProxyError> for ClientError {
+    fn from(error: ProxyError) -> Self {
+        Self::Usage(match error {
+            ProxyError::Url(error) => return Self::ProxyUrl(error),
+            ProxyError::Auth(error) => error.into(),
+            ProxyError::Header(error) => error.into(),
+            ProxyError::Scheme(scheme) => UsageError::ProxyScheme(scheme),
+            other => UsageError::ProxyScheme(other.to_string().into()),
+        })
     }
 }
 

@@ -36,7 +36,9 @@ mod json;
 mod middleware;
 mod multipart;
 mod netrc;
+mod no_proxy;
 mod options;
+mod proxy;
 mod reader;
 mod redirect;
 mod request;
@@ -54,9 +56,9 @@ pub use aio_connector::{
     AddressFamily, AddressFilter, Attempt, BoxFuture, CachedHost, ConnectError, ConnectErrorKind,
     ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey,
     Connector, Dial, DialAttempt, Evictions, FixedResolver, KeyStats, PartialHead, Phase,
-    PooledConnector, PooledConnectorBuilder, Resolved, Resolver, ReuseOrder, SettingsError, Stats,
-    SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer, TcpKeepalive, Timings, TlsConfig,
-    TlsInfo, TlsVersion, Transport,
+    PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved, Resolver, ReuseOrder,
+    SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer,
+    TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsVersion, Transport, TunnelAnswer, TunnelRefusal,
 };
 #[cfg(feature = "tls")]
 pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};

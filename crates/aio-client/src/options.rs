@@ -14,6 +14,7 @@ use http::Version;
 
 use crate::codings::Codings;
 use crate::error::{ClientError, UsageError};
+use crate::proxy::{ProxyChoice, ProxyOptions};
 use crate::redirect::RedirectPolicy;
 use crate::response::ClientResponse;
 use crate::retry::ConnectionRetry;
@@ -34,9 +35,25 @@ pub(crate) struct RequestOptions {
     pub(crate) retry_connection: ConnectionRetry,
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) server_hostname: Option<Box<str>>,
+    // Boxed: few have them.
+    pub(crate) proxy: Option<Box<ProxyOptions>>,
     pub(crate) redirects: RedirectOptions,
     pub(crate) sending: SendingOptions,
     pub(crate) reading: ReadingOptions,
+}
+
+impl RequestOptions {
+    /// Returns what is said of proxies, to change it.
+    pub(crate) fn proxy_mut(&mut self) -> &mut ProxyOptions {
+        self.proxy.get_or_insert_default()
+    }
+
+    /// Tells whether the environment may name a proxy.
+    pub(crate) fn asks_for_proxy(&self) -> bool {
+        let of_environment =
+            |options: &ProxyOptions| matches!(options.choice, ProxyChoice::Environment);
+        self.proxy.as_deref().is_none_or(of_environment)
+    }
 }
 
 /// Which redirects are followed.
@@ -97,6 +114,7 @@ impl Default for RequestOptions {
             retry_connection: ConnectionRetry::default(),
             tls: None,
             server_hostname: None,
+            proxy: None,
             redirects: RedirectOptions {
                 allow: None,
                 max: 10,

@@ -11,9 +11,10 @@ use aio_core::{ClientTimeout, RequestUrl, deadline};
 use crate::connection::Connection;
 use crate::dial::Dials;
 use crate::dns::BoxFuture;
-use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, Phase};
+use crate::error::{Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialError, Phase};
 use crate::key::ConnectionKey;
 use crate::observe::{ConnectEvent, ObserveConnect};
+use crate::proxy::Proxy;
 use crate::stats::{KeyStats, Stats};
 use crate::timer::{SharedTimer, now};
 use crate::timings::Steps;
@@ -115,7 +116,11 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 
 /// Makes new connections; aiohttp's `_create_connection`.
 pub trait Dial: Send + Sync + 'static {
-    /// Makes a byte stream to the peer that `key` names; dropping the future gives up.
+    /// Makes a byte stream to the peer that `key` names, through its proxy if it has one;
+    /// dropping the future gives up.
+    ///
+    /// A request to a peer without TLS is in absolute form if the key has a proxy, which is
+    /// who must get it.
     ///
     /// # Errors
     /// If there is none to be made; [`ConnectRequest::failed`] makes the error, and
@@ -145,6 +150,8 @@ pub struct ConnectRequest<'a> {
     /// The name that TLS asks the server for, and that its certificate must have, in place
     /// of the host's; aiohttp's `server_hostname`.
     pub server_name: Option<&'a str>,
+    /// Through which proxy, if through any.
+    pub proxy: Option<&'a Proxy>,
     /// How long the steps may take; `connect` and `total` are kept to by who asks.
     pub timeout: &'a ClientTimeout,
     /// The timer of who asks; without it each step has one of its own.
@@ -176,6 +183,7 @@ impl<'a> ConnectRequest<'a> {
             url,
             tls: None,
             server_name: None,
+            proxy: None,
             timeout,
             timer: None,
             observer: None,
@@ -188,8 +196,8 @@ impl<'a> ConnectRequest<'a> {
     }
 
     /// Does one step within the timeout that there is for it: `pool`, `dns`, `tls`, or
-    /// `sock_connect`, which begins anew with each [`Phase::Connect`] and spans the TLS
-    /// handshake behind it.
+    /// `sock_connect`, which begins anew with each [`Phase::Connect`] and [`Phase::Tunnel`],
+    /// and spans the TLS handshake behind it.
     ///
     /// ```
     /// use aio_connector::{ConnectErrorKind, ConnectRequest, ConnectionError, ConnectionKey, Phase};
@@ -254,7 +262,7 @@ impl<'a> ConnectRequest<'a> {
         match phase {
             Phase::Pool => limit(self.timeout.pool),
             Phase::Resolve => limit(self.timeout.dns),
-            Phase::Connect => {
+            Phase::Connect | Phase::Tunnel => {
                 self.sock_connect = limit(self.timeout.sock_connect);
                 self.sock_connect
             }
@@ -304,6 +312,14 @@ impl<'a> ConnectRequest<'a> {
         let (host, port) = (key.host(), key.port());
         let error = ConnectError::new(host, port, kind, self.attempt(), Some(source));
         ConnectionError::Connect(error)
+    }
+
+    /// Makes the error of a dial to `key` from what it ended with.
+    pub(crate) fn dial_failed(&self, key: &ConnectionKey, error: DialError) -> ConnectionError {
+        match error {
+            DialError::Timeout => self.timed_out(),
+            DialError::Failed((kind, source)) => self.failed_for(key, kind, source),
+        }
     }
 
     /// Makes the error of a phase that took too long.

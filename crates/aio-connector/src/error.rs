@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::proxy::TunnelRefusal;
 use crate::socket::BindError;
 
 /// Where a failed request was going and how far it had come.
@@ -52,6 +53,8 @@ pub enum Phase {
     Resolve,
     /// Dialling.
     Connect,
+    /// Asking a proxy for a tunnel.
+    Tunnel,
     /// Agreeing on TLS.
     Tls,
     /// Sending the request.
@@ -68,6 +71,7 @@ impl fmt::Display for Phase {
             Self::Pool => "waiting for a free connection",
             Self::Resolve => "resolving the host",
             Self::Connect => "connecting",
+            Self::Tunnel => "asking the proxy for a tunnel",
             Self::Tls => "agreeing on TLS",
             Self::Send => "sending the request",
             Self::Head => "waiting for the response",
@@ -107,6 +111,14 @@ pub enum ConnectionError {
     Disconnected {
         /// What had come of the head.
         partial: PartialHead,
+        /// Where the request was going.
+        attempt: Box<Attempt>,
+    },
+    /// The proxy gives no tunnel.
+    #[error("no tunnel through the proxy ({refusal}): {attempt}")]
+    Tunnel {
+        /// What it says instead.
+        refusal: TunnelRefusal,
         /// Where the request was going.
         attempt: Box<Attempt>,
     },
@@ -178,6 +190,7 @@ impl ConnectionError {
         match self {
             Self::Connect(error) => error.attempt(),
             Self::Disconnected { attempt, .. }
+            | Self::Tunnel { attempt, .. }
             | Self::Reset { attempt, .. }
             | Self::Os { attempt, .. }
             | Self::Timeout { attempt }
@@ -191,6 +204,7 @@ impl ConnectionError {
         match self {
             Self::Connect(error) => &mut error.0.attempt,
             Self::Disconnected { attempt, .. }
+            | Self::Tunnel { attempt, .. }
             | Self::Reset { attempt, .. }
             | Self::Os { attempt, .. }
             | Self::Timeout { attempt }
@@ -241,7 +255,7 @@ impl ConnectionError {
     pub fn is_retryable(&self) -> bool {
         use ConnectErrorKind::{Certificate, Fingerprint, Forbidden, Tls};
         let hopeless = match self {
-            Self::Source { .. } | Self::Closed { .. } => true,
+            Self::Source { .. } | Self::Closed { .. } | Self::Tunnel { .. } => true,
             Self::Connect(error) => matches!(
                 error.kind(),
                 Tls | Certificate | Fingerprint { .. } | Forbidden { .. }
@@ -256,10 +270,14 @@ impl ConnectionError {
         match self {
             Self::Connect(error) => error.aiohttp_class(),
             Self::Disconnected { .. } => "ServerDisconnectedError",
+            Self::Tunnel { refusal, .. } => match refusal {
+                TunnelRefusal::Status(_) => "ClientHttpProxyError",
+                TunnelRefusal::Malformed(_) => "ClientResponseError",
+            },
             Self::Reset { .. } => "ClientConnectionResetError",
             Self::Os { .. } => "ClientOSError",
             Self::Timeout { attempt } => match attempt.phase {
-                Phase::Pool | Phase::Resolve | Phase::Connect | Phase::Tls => {
+                Phase::Pool | Phase::Resolve | Phase::Connect | Phase::Tunnel | Phase::Tls => {
                     "ConnectionTimeoutError"
                 }
                 Phase::Send | Phase::Head | Phase::Body => "SocketTimeoutError",
@@ -376,7 +394,7 @@ pub enum ConnectErrorKind {
     /// The operating system gives no socket as the connector asks for: of the address's
     /// family, with a local address or an interface, or by the `socket_factory`.
     Socket,
-    /// The proxy cannot be reached.
+    /// The proxy cannot be reached, or does not speak HTTP.
     Proxy,
     /// The Unix socket cannot be reached.
     Unix {

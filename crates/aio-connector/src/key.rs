@@ -9,6 +9,7 @@ use indexmap::Equivalent;
 
 use crate::connector::ConnectRequest;
 use crate::pool::Wanted;
+use crate::proxy::Proxy;
 use crate::tls::TlsConfig;
 
 /// The peer of a connection; aiohttp's `ConnectionKey`.
@@ -20,6 +21,7 @@ pub struct ConnectionKey {
     zone: Option<Box<str>>,
     tls: Option<TlsConfig>,
     server_name: Option<Box<str>>,
+    proxy: Option<Proxy>,
     /// The `Host` field for this peer, made once.
     host_header: Box<str>,
 }
@@ -52,6 +54,11 @@ impl ConnectionKey {
         name.trim_end_matches('.')
     }
 
+    /// Returns the proxy that it goes through, if it does.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
     /// Returns the value of the `Host` field for this peer.
     pub fn host_header(&self) -> &str {
         &self.host_header
@@ -70,6 +77,7 @@ impl ConnectionKey {
             zone: self.zone.as_deref(),
             tls: self.tls.as_ref(),
             server_name: self.server_name.as_deref(),
+            proxy: self.proxy.as_ref(),
         }
     }
 }
@@ -90,6 +98,7 @@ impl From<&Target<'_>> for ConnectionKey {
             zone: parts.zone.map(Into::into),
             tls: parts.tls.cloned(),
             server_name: parts.server_name.map(Into::into),
+            proxy: parts.proxy.cloned(),
             host_header: target.url.host_header().into(),
         }
     }
@@ -109,7 +118,11 @@ impl fmt::Debug for ConnectionKey {
             self.host,
             self.port,
             if self.is_tls { " tls" } else { "" }
-        )
+        )?;
+        match &self.proxy {
+            Some(proxy) => write!(f, " through {:?}", proxy.key()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -122,6 +135,7 @@ pub(crate) struct KeyParts<'a> {
     zone: Option<&'a str>,
     tls: Option<&'a TlsConfig>,
     server_name: Option<&'a str>,
+    proxy: Option<&'a Proxy>,
 }
 
 impl Equivalent<Arc<ConnectionKey>> for KeyParts<'_> {
@@ -139,7 +153,12 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// What is said of TLS does not tell plain connections apart.
-    fn new(url: &'a RequestUrl, tls: Option<&'a TlsConfig>, server_name: Option<&'a str>) -> Self {
+    fn new(
+        url: &'a RequestUrl,
+        tls: Option<&'a TlsConfig>,
+        server_name: Option<&'a str>,
+        proxy: Option<&'a Proxy>,
+    ) -> Self {
         let is_tls = url.is_tls();
         let parts = KeyParts {
             host: url.host(),
@@ -148,6 +167,7 @@ impl<'a> Target<'a> {
             zone: url.zone(),
             tls: tls.filter(|_| is_tls),
             server_name: server_name.filter(|_| is_tls),
+            proxy,
         };
         Self { parts, url }
     }
@@ -155,13 +175,13 @@ impl<'a> Target<'a> {
 
 impl<'a> From<&'a RequestUrl> for Target<'a> {
     fn from(url: &'a RequestUrl) -> Self {
-        Self::new(url, None, None)
+        Self::new(url, None, None, None)
     }
 }
 
 impl<'a> From<&ConnectRequest<'a>> for Target<'a> {
     fn from(request: &ConnectRequest<'a>) -> Self {
-        Self::new(request.url, request.tls, request.server_name)
+        Self::new(request.url, request.tls, request.server_name, request.proxy)
     }
 }
 
@@ -189,7 +209,7 @@ mod tests {
 
     fn key(url: &str, server_name: Option<&str>) -> ConnectionKey {
         let url = RequestUrl::parse(url).expect("a URL");
-        ConnectionKey::from(&Target::new(&url, None, server_name))
+        ConnectionKey::from(&Target::new(&url, None, server_name, None))
     }
 
     #[track_caller]

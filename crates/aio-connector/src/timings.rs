@@ -19,7 +19,8 @@ pub struct Timings {
     /// Resolving the host's name; `None` where it is an address, or where its addresses were
     /// known.
     pub dns: Option<Duration>,
-    /// Dialling, all addresses taken together that were tried.
+    /// Dialling, all addresses taken together that were tried, and asking a proxy for a
+    /// tunnel.
     pub connect: Option<Duration>,
     /// Agreeing on TLS; with the first connection of its settings also reading whom the
     /// system trusts.
@@ -54,7 +55,7 @@ impl Steps {
         let step = match phase {
             Phase::Pool => &mut self.pool,
             Phase::Resolve => &mut self.dns,
-            Phase::Connect => &mut self.connect,
+            Phase::Connect | Phase::Tunnel => &mut self.connect,
             Phase::Tls => &mut self.tls,
             Phase::Send | Phase::Head | Phase::Body => return,
         };

@@ -38,6 +38,8 @@ pub(super) fn open(
             "base_url" => builder.base_url(options::text(value)?),
             "cookies" => builder.cookies(options::headers(value)?),
             "auth" => builder.basic_auth(options::basic_auth(value)?),
+            "proxy" => builder.proxy(options::text(value)?),
+            "proxy_auth" => builder.proxy_auth(options::basic_auth(value)?),
             "trust_env" => builder.trust_env(options::flag(value)?),
             "requote_redirect_url" => builder.requote_redirect_url(options::flag(value)?),
             "version" => builder.version(version(value)?),

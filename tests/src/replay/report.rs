@@ -32,12 +32,17 @@ impl Judgement {
             ),
             (Outcome::Match, None, _) => Self::Passed,
             (Outcome::Mismatch(_), None, Some(right)) => Self::Deviation(right.to_owned()),
-            (Outcome::Mismatch(_) | Outcome::Unable(_), Some(step), _) => {
-                Self::ExpectedFailure(step.to_owned())
+            (Outcome::Hung(_), None, Some(right)) if right.starts_with("hangs: ") => {
+                Self::Deviation(right.to_owned())
             }
-            (Outcome::Mismatch(differences) | Outcome::Unable(differences), None, _) => {
-                Self::Failed(first_of(differences))
-            }
+            (_, Some(step), _) => Self::ExpectedFailure(step.to_owned()),
+            (
+                Outcome::Mismatch(differences)
+                | Outcome::Hung(differences)
+                | Outcome::Unable(differences),
+                None,
+                _,
+            ) => Self::Failed(first_of(differences)),
         }
     }
 }
@@ -140,6 +145,10 @@ mod tests {
         let unable = Outcome::Unable(vec!["x".into()]);
         check(&unable, None, right, "Failed");
         check(&unable, listed, right, "ExpectedFailure");
+        let hung = Outcome::Hung(vec!["x".into()]);
+        check(&hung, None, right, "Failed");
+        check(&hung, None, Some("hangs: not served"), "Deviation");
+        check(&unable, None, Some("hangs: not served"), "Failed");
         check(&Outcome::Broken("panicked".into()), listed, right, "Failed");
     }
 

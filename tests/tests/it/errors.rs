@@ -27,6 +27,7 @@ fn io_error() -> Arc<io::Error> {
 
 fn response(kind: ResponseErrorKind) -> ClientError {
     ClientResponseError {
+        body: bytes::Bytes::new(),
         kind,
         status: 400,
         message: "Bad Request".into(),

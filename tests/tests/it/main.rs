@@ -30,6 +30,7 @@ mod peer;
 mod pool;
 mod pressure;
 mod promises;
+mod proxy;
 mod reading;
 mod real_servers;
 mod redirects;

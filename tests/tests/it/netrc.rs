@@ -10,16 +10,20 @@ use aio_tests::http_server::Response;
 use crate::site::Site;
 
 /// A netrc file of its own; dropping it removes it.
-struct Netrc(PathBuf);
+pub(crate) struct Netrc(PathBuf);
 
 impl Netrc {
-    fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("aio-netrc-{}-{count}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::write(&path, text).expect("a file");
         Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().expect("text")
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aio_client::{
     BasicAuth, Body, ClientError, ClientRequest, ClientResponse, ClientSession, ClientTimeout,
-    ConnectionRetry, CookieJar, CookieJarOptions, Environment, Next, PayloadError, RedirectAction,
+    ConnectionRetry, CookieJar, CookieJarOptions, Next, PayloadError, RedirectAction,
     RedirectPolicy, RequestBuilder, RequestUrl, ResponseErrorKind, SetCookie, UploadProgress,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
@@ -801,32 +801,4 @@ async fn a_server_hostname_is_for_the_first_origin() {
         .server_hostname("a.test");
     let error = request.await.expect_err("the certificate has another name");
     assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
-}
-
-#[tokio::test]
-async fn credentials_of_a_proxy_go_to_no_other() {
-    // EDGE-101. No proxy is used so far, whatever the environment says: this is to be told
-    // from one that gets what belongs to another. EDGE-027: nor is a header of the session
-    // what a proxy would be sent.
-    let site = redirecting().await;
-    let environment = Environment::from_pairs([
-        ("http_proxy", "http://ada:pw@127.0.0.1:1"),
-        ("https_proxy", "http://127.0.0.1:2"),
-    ]);
-    let session = ClientSession::builder()
-        .trust_env(true)
-        .environment(environment)
-        .header("Authorization", "Bearer t0ken")
-        .build()
-        .expect("valid");
-    session.get(site.url("/302/x")).await.expect("a response");
-    let seen = site.seen.lock().expect("no panic");
-    assert_eq!(seen.len(), 2);
-    for request in seen.iter() {
-        let leaked = request
-            .headers
-            .iter()
-            .any(|(_, value)| value.contains("YWRhOnB3"));
-        assert!(!leaked && request.header("Proxy-Authorization").is_none());
-    }
 }

@@ -2,11 +2,13 @@
 
 mod builder;
 mod into;
+mod proxy;
 mod reading;
 
 use std::fmt;
 use std::sync::Arc;
 
+use aio_connector::Proxy;
 use aio_core::{
     BasicAuth, Body, Headers, IntoUrl, RequestUrl, UploadProgress, UrlError, UrlErrorKind,
 };
@@ -35,6 +37,8 @@ pub(crate) struct RequestParts {
     pub(crate) authorization: Option<Box<BasicAuth>>,
     pub(crate) cookies: Vec<(String, String)>,
     pub(crate) upload_progress: Option<UploadProgress>,
+    /// Through which proxy it goes; known when it is sent.
+    pub(crate) proxy: Option<Proxy>,
     /// The session's, until the request changes one.
     pub(crate) options: Arc<RequestOptions>,
 }
@@ -48,6 +52,7 @@ impl fmt::Debug for RequestParts {
             .field("url", &self.url)
             .field("headers", &self.headers)
             .field("cookies", &cookies)
+            .field("proxy", &self.proxy)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
@@ -75,6 +80,7 @@ impl ClientRequest {
             authorization: None,
             cookies: Vec::new(),
             upload_progress: None,
+            proxy: None,
             options: Arc::clone(&defaults.options),
         };
         Ok(Self {
@@ -111,6 +117,17 @@ impl ClientRequest {
     /// Returns the same to change them.
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.parts.headers
+    }
+
+    /// Returns the proxy that it goes through, if it goes through any; known when the
+    /// request is sent, as by a middleware.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.parts.proxy.as_ref()
+    }
+
+    /// Replaces the proxy of a request that is being sent; `None` sends it directly.
+    pub fn set_proxy(&mut self, proxy: impl Into<Option<Proxy>>) {
+        self.parts.proxy = proxy.into();
     }
 
     /// Returns the body.

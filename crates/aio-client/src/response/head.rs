@@ -75,6 +75,17 @@ impl ResponseHead {
         }))
     }
 
+    /// Makes the one of a proxy that gives no tunnel.
+    pub(crate) fn of_proxy(response: Head, request: RequestInfo, cookie_profile: Profile) -> Self {
+        Self(Arc::new(Heads {
+            response,
+            request,
+            cookie_profile,
+            informational: None,
+            connection: ConnectionInfo::default(),
+        }))
+    }
+
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.0.response.status

@@ -189,6 +189,7 @@ impl ClientResponse {
             head: Some(self.head.clone()),
             history: self.history.clone(),
             attempt: self.attempt(),
+            body: Bytes::new(),
             source: None,
         }
     }

@@ -412,10 +412,13 @@ impl ClientSessionBuilder {
         self
     }
 
-    /// Sets whether the environment is asked for credentials (a netrc file); default
-    /// false.
+    /// Sets whether the environment is asked for a proxy, where the session or a request
+    /// names none, and for credentials (a netrc file); default false.
     ///
-    /// For each host that a redirect leads to as well: the file's `default` entry goes to
+    /// For each hop of a request anew: the proxy that [`Environment::proxy_for`] tells, with
+    /// the credentials in its URL, or else those that the netrc file has for it.
+    ///
+    /// Credentials for each host that a redirect leads to as well: the file's `default` entry goes to
     /// any, under `http` and `https` alike, as in aiohttp.
     pub fn trust_env(mut self, trust: bool) -> Self {
         self.trust_env = trust;

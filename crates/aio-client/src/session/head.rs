@@ -1,6 +1,6 @@
 //! The head of a request: what the caller set, and what is added by itself.
 
-use aio_connector::{ConnectionKey, UploadFraming};
+use aio_connector::{ConnectionKey, Proxy, UploadFraming};
 use aio_core::coding::Coding;
 use aio_core::http1::{write_field, write_request_line};
 use aio_core::{Body, HeaderError, HeaderRef, PayloadError, check_field};
@@ -167,9 +167,13 @@ pub(super) fn write(
         method,
         url,
         headers,
+        proxy,
         options,
         ..
     } = request;
+    // CON-84: through a tunnel it is the server that reads this.
+    let proxy = proxy.as_ref().filter(|_| !url.is_tls());
+    let authorization = proxy.and_then(Proxy::authorization);
     let host_port;
     let target = if method == Method::CONNECT {
         // Authority form (RFC 9112 §3.2.3).
@@ -179,6 +183,8 @@ pub(super) fn write(
             false => format!("{host}:{}", key.port()),
         };
         &host_port
+    } else if proxy.is_some() {
+        url.as_str()
     } else {
         url.target()
     };
@@ -196,7 +202,9 @@ pub(super) fn write(
     let mut given = Given::default();
     for field in headers.iter() {
         let is_merged = cookie.is_some() && field.name().eq_ignore_ascii_case("cookie");
-        if given.note(field.name()) || is_merged {
+        let is_replaced =
+            authorization.is_some() && field.name().eq_ignore_ascii_case("proxy-authorization");
+        if given.note(field.name()) || is_merged || is_replaced {
             continue;
         }
         let replaced = options.sending.expect100 && field.name().eq_ignore_ascii_case("expect");
@@ -251,6 +259,9 @@ pub(super) fn write(
     }
     if wants_type && content_type.is_none() && has_default_type(method) {
         write_field(head, "Content-Type", b"application/octet-stream")?;
+    }
+    if let Some(authorization) = authorization {
+        write_field(head, "Proxy-Authorization", authorization)?;
     }
     if !given.connection {
         match (options.version, force_close) {

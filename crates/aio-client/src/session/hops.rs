@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aio_core::{Body, PayloadError, RequestUrl};
+use bytes::Bytes;
 
 use super::Context;
 use crate::error::{ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind};
@@ -208,6 +209,7 @@ impl Trail {
             head: None,
             history: std::mem::take(&mut self.history),
             attempt: response.attempt(),
+            body: Bytes::new(),
             source: None,
         }
         .into()

@@ -5,8 +5,10 @@ mod cookies;
 mod head;
 mod hops;
 mod prepare;
+mod proxy;
 mod reading;
 pub(crate) mod send;
+mod tunnel;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a session adds to a request before it is sent: headers, parameters, credentials.
 
-use aio_connector::{Phase, SharedTimer};
+use aio_connector::{Phase, Proxy, SharedTimer};
 use aio_core::BasicAuth;
 
 use super::send::attempt;
@@ -17,6 +17,9 @@ pub(super) fn merge_defaults(
     request: &mut RequestParts,
 ) -> Result<(), ClientError> {
     let defaults = session.defaults();
+    if let Some(options) = &request.options.proxy {
+        request.proxy = options.proxy()?;
+    }
     if !defaults.headers.is_empty() {
         let own = std::mem::replace(&mut request.headers, defaults.headers.clone());
         request.headers.merge(&own);
@@ -63,19 +66,52 @@ impl RequestParts {
     }
 }
 
-/// Looks for credentials in the environment within `total`, for a request that has none.
-pub(super) async fn look_for_credentials(
+/// Looks into the environment within `total`: for credentials, if a request has none, and
+/// for the proxy of this hop, if the request names none itself.
+pub(super) async fn ask_environment(
     request: &mut RequestParts,
     context: &Context,
 ) -> Result<(), ClientError> {
+    if request.options.asks_for_proxy() {
+        request.proxy = proxy_of_environment(request, context).await?;
+    }
     if request.headers.contains("authorization") {
         return Ok(());
     }
+    match look_for_credentials(request.url.host(), request, context).await? {
+        Some(credentials) => request.authorize(&credentials),
+        None => Ok(()),
+    }
+}
+
+/// RED-33, CON-97: looked for with each hop, so that none is told what is another's.
+async fn proxy_of_environment(
+    request: &RequestParts,
+    context: &Context,
+) -> Result<Option<Proxy>, ClientError> {
+    let Some(url) = context.session.environment().proxy_for(&request.url) else {
+        return Ok(None);
+    };
+    let proxy = Proxy::new(url)?;
+    if proxy.authorization().is_some() {
+        return Ok(Some(proxy));
+    }
+    // CON-95.
+    match look_for_credentials(proxy.url().host(), request, context).await? {
+        Some(credentials) => Ok(Some(proxy.auth(&credentials)?)),
+        None => Ok(Some(proxy)),
+    }
+}
+
+async fn look_for_credentials(
+    host: &str,
+    request: &RequestParts,
+    context: &Context,
+) -> Result<Option<BasicAuth>, ClientError> {
     let Deadlines { total, started } = context.deadlines;
-    let looking = netrc::credentials(context.session.environment(), request.url.host());
+    let looking = netrc::credentials(context.session.environment(), host);
     match SharedTimer::default().within(total, looking).await {
-        Some(Some(credentials)) => request.authorize(&credentials),
-        Some(None) => Ok(()),
+        Some(found) => Ok(found),
         None => {
             let attempt = attempt(&request.url, started, Phase::Pool, false);
             Err(ClientError::Timeout(Box::new(attempt)))

@@ -16,11 +16,9 @@ use http::Method;
 
 use super::head::{self, Plan, Refusal};
 use super::hops::{Hops, Kept};
-use super::{cookies, prepare};
+use super::{cookies, prepare, tunnel};
 use crate::deadline::{Deadlines, Late, Watch};
-use crate::error::{
-    ClientError, ClientPayloadError, ClientResponseError, ResponseErrorKind, UsageError,
-};
+use crate::error::{ClientError, ClientPayloadError, ClientResponseError, UsageError};
 use crate::middleware::Next;
 use crate::options::{JudgeResponse, RaiseForStatus};
 use crate::request::{ClientRequest, RequestParts};
@@ -91,7 +89,7 @@ pub(crate) fn send(
         let mut sent = loop {
             if context.session.trust_env() {
                 now = None;
-                let looked = prepare::look_for_credentials(&mut request.parts, &context);
+                let looked = prepare::ask_environment(&mut request.parts, &context);
                 if let Err(error) = Box::pin(looked).await {
                     break Err(error);
                 }
@@ -407,8 +405,9 @@ async fn connect(
     } = context;
     let connector = session.connector();
     let mut traces = context.traces.clone();
-    let (url, options) = (&request.url, &request.options);
+    let (url, options, proxy) = (&request.url, &request.options, request.proxy.as_ref());
     let mut request = ConnectRequest::begun(url, &options.timeout, deadlines.started);
+    request.proxy = proxy;
     request.now = now;
     request.tls = options.tls.as_ref();
     request.server_name = options.server_hostname.as_deref();
@@ -427,7 +426,7 @@ async fn connect(
     let Some(connected) = timer.within(too_late_at, connecting).await else {
         return Err(too_late(late, request.attempt()));
     };
-    let mut connection = connected?;
+    let mut connection = connected.map_err(|error| tunnel::unconnected(error, url, session))?;
     connection.take_timer(&mut timer.into_inner());
     Ok(connection)
 }
@@ -511,16 +510,7 @@ pub(crate) fn failed(error: ExchangeError, attempt: Attempt) -> ClientError {
     let boxed = Box::new(attempt.clone());
     ClientError::Connection(match error {
         ExchangeError::Http(source) => {
-            return ClientResponseError {
-                kind: ResponseErrorKind::Malformed,
-                status: 400,
-                message: source.to_string().into(),
-                head: None,
-                history: Vec::new(),
-                attempt,
-                source: Some(source),
-            }
-            .into();
+            return ClientResponseError::malformed(source, attempt).into();
         }
         ExchangeError::Payload(source) => {
             return ClientError::Payload(Box::new(ClientPayloadError { source, attempt }));

@@ -2,6 +2,7 @@
 
 mod builder;
 mod dns;
+mod proxied;
 mod sockets;
 
 use std::io;
@@ -79,13 +80,11 @@ impl Dial for TcpDialer {
         request: &'a mut ConnectRequest<'_>,
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>> {
         Box::pin(async {
-            match self.connect(key, request).await {
-                Ok(stream) => Ok(stream),
-                Err(DialError::Timeout) => Err(request.timed_out()),
-                Err(DialError::Failed((kind, source))) => {
-                    Err(request.failed_for(key, kind, source))
-                }
-            }
+            let Some(proxy) = key.proxy() else {
+                let connected = self.connect(key, request).await;
+                return connected.map_err(|error| request.dial_failed(key, error));
+            };
+            Box::pin(self.connect_through(proxy, key, request)).await
         })
     }
 

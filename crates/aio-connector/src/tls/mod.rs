@@ -111,7 +111,9 @@ impl TlsTransport {
     pub(crate) fn rest(&mut self) {
         // Behind long records the buffer for what is received is cut down only when it is
         // to be read into.
-        _ = self.stream.get_mut().1.read_tls(&mut Nothing);
+        let (lower, session) = self.stream.get_mut();
+        _ = session.read_tls(&mut Nothing);
+        lower.rest();
     }
 
     /// Returns what was agreed on.

@@ -1,0 +1,52 @@
+//! Connecting through a proxy.
+
+use super::TcpDialer;
+use crate::connector::ConnectRequest;
+use crate::error::{ConnectErrorKind, ConnectionError, DialError, Phase};
+use crate::key::ConnectionKey;
+use crate::proxy::{self, Proxy};
+use crate::transport::Transport;
+
+impl TcpDialer {
+    /// Connects to the proxy; to a peer with TLS, through it.
+    pub(super) async fn connect_through(
+        &self,
+        proxy: &Proxy,
+        key: &ConnectionKey,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Transport, ConnectionError> {
+        if !key.is_tls() {
+            return self.connect_to_proxy(proxy, request).await;
+        }
+        let prepared = request.within(Phase::Tls, self.tls.prepare(key)).await?;
+        let failed = |request: &ConnectRequest<'_>, refusal| {
+            request.dial_failed(key, DialError::Failed(refusal))
+        };
+        let handshake = prepared.map_err(|refusal| failed(request, refusal))?;
+        let stream = self.connect_to_proxy(proxy, request).await?;
+        let tunnel = proxy::open(proxy, stream, key, request).await?;
+        let agreed = request.within(Phase::Tls, handshake.agree(tunnel)).await?;
+        agreed.map_err(|refusal| failed(request, refusal))
+    }
+
+    async fn connect_to_proxy(
+        &self,
+        proxy: &Proxy,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Transport, ConnectionError> {
+        // CON-91: of a proxy's name nobody is told.
+        let observer = request.observer.take();
+        let connected = self.connect(proxy.key(), request).await;
+        request.observer = observer;
+        connected.map_err(|error| {
+            // CON-54, CON-66, CON-88: names and TLS fail as they do with any host.
+            let error = match error {
+                DialError::Failed((ConnectErrorKind::Refused, source)) => {
+                    DialError::Failed((ConnectErrorKind::Proxy, source))
+                }
+                error => error,
+            };
+            request.dial_failed(proxy.key(), error)
+        })
+    }
+}
