@@ -137,6 +137,12 @@ pub trait Dial: Send + Sync + 'static {
         &[]
     }
 
+    /// Tells whether it goes through proxies; by default it does. Else keys have none, and
+    /// requests are sent as without (CON-102).
+    fn takes_proxies(&self) -> bool {
+        true
+    }
+
     /// Ends what it does for no request in particular: its connector is closed.
     fn close(&self) {}
 }

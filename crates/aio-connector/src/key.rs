@@ -7,7 +7,6 @@ use std::sync::Arc;
 use aio_core::RequestUrl;
 use indexmap::Equivalent;
 
-use crate::connector::ConnectRequest;
 use crate::pool::Wanted;
 use crate::proxy::Proxy;
 use crate::tls::TlsConfig;
@@ -153,7 +152,7 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// What is said of TLS does not tell plain connections apart.
-    fn new(
+    pub(crate) fn new(
         url: &'a RequestUrl,
         tls: Option<&'a TlsConfig>,
         server_name: Option<&'a str>,
@@ -176,12 +175,6 @@ impl<'a> Target<'a> {
 impl<'a> From<&'a RequestUrl> for Target<'a> {
     fn from(url: &'a RequestUrl) -> Self {
         Self::new(url, None, None, None)
-    }
-}
-
-impl<'a> From<&ConnectRequest<'a>> for Target<'a> {
-    fn from(request: &ConnectRequest<'a>) -> Self {
-        Self::new(request.url, request.tls, request.server_name, request.proxy)
     }
 }
 

@@ -99,4 +99,8 @@ impl Dial for NamedPipeDialer {
     fn schemes(&self) -> &[&str] {
         &["npipe"]
     }
+
+    fn takes_proxies(&self) -> bool {
+        false
+    }
 }

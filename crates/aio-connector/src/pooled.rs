@@ -145,7 +145,7 @@ impl<D: Dial> PooledConnector<D> {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Connection, ConnectionError> {
         request.phase = Phase::Pool;
-        let mut acquire = self.shared.pool.acquire(Target::from(&*request));
+        let mut acquire = self.shared.pool.acquire(self.target(request));
         match queued(&mut acquire, request).await? {
             Acquired::Reuse(slot, link) => {
                 request.observe(ConnectEvent::Reused);
@@ -158,6 +158,11 @@ impl<D: Dial> PooledConnector<D> {
                 attempt: Box::new(request.attempt()),
             }),
         }
+    }
+
+    fn target<'a>(&self, request: &ConnectRequest<'a>) -> Target<'a> {
+        let proxy = request.proxy.filter(|_| self.dialer().takes_proxies());
+        Target::new(request.url, request.tls, request.server_name, proxy)
     }
 
     async fn dial(
@@ -345,7 +350,7 @@ async fn queued(
 impl<D: Dial> Connector for PooledConnector<D> {
     fn connect_now(&self, request: &mut ConnectRequest<'_>) -> Option<Connection> {
         let now = request.now.unwrap_or_else(now);
-        let (slot, link) = self.shared.pool.at_hand(&Target::from(&*request), now)?;
+        let (slot, link) = self.shared.pool.at_hand(&self.target(request), now)?;
         request.observe(ConnectEvent::Reused);
         Some(Connection::new(link, slot, now))
     }
@@ -410,8 +415,9 @@ impl<D: Dial> PooledConnectorBuilder<D> {
         self
     }
 
-    /// Bounds the open connections to one host, port and scheme, those with TLS settings or
-    /// a server name of their own counted apart (CON-13); default none, as `None` and 0.
+    /// Bounds the open connections to one host, port and scheme, those with TLS settings, a
+    /// server name or a proxy of their own counted apart (CON-13); default none, as `None`
+    /// and 0.
     pub fn limit_per_host(mut self, limit: impl Into<Option<usize>>) -> Self {
         self.limit_per_host = limit.into();
         self

@@ -99,6 +99,10 @@ impl Dial for UnixDialer {
     fn schemes(&self) -> &[&str] {
         &["unix"]
     }
+
+    fn takes_proxies(&self) -> bool {
+        false
+    }
 }
 
 /// Gives a path as text; the name of an abstract socket begins with `@`, as the tools of

@@ -91,6 +91,21 @@ async fn a_plain_request_is_in_absolute_form() {
     for name in ["proxy-authorization", "x-proxy"] {
         assert_eq!(seen.header(name), None);
     }
+    // Neither credentials, nor a zone, which means something on this machine only (RFC 6874).
+    for (url, want) in [
+        ("http://[fe80::1%25lo]:81/x", "http://[fe80::1]:81/x"),
+        ("http://[fe80::1%25lo]?q", "http://[fe80::1]/?q"),
+        ("http://[::1]:80/x", "http://[::1]/x"),
+        ("http://b\u{fc}cher.test/#f", "http://xn--bcher-kva.test/"),
+        ("ws://a.test./x", "ws://a.test./x"),
+    ] {
+        assert_eq!(text(session.get(url)).await, "ok");
+        assert_eq!(site.last().target, want);
+    }
+    let plain = proxied(&site);
+    assert_eq!(text(plain.get("http://u:w@ex.test/x")).await, "ok");
+    assert_eq!(site.last().target, "http://ex.test/x");
+    assert_eq!(site.last().header("authorization"), Some("Basic dTp3"));
     let seen = session.request("CONNECT", "http://ex.test/").await;
     drop(seen);
     assert_eq!(site.last().target, "ex.test:80");
@@ -236,6 +251,7 @@ async fn neither_side_is_told_what_is_for_the_other() {
     let request = session.get("https://a.test/").header("Host", "b.test");
     let seen = text(
         request
+            .header("Proxy-Authorization", "for-the-proxy")
             .header("X-Own", "for-the-server")
             .cookie("c", "for-the-server"),
     )

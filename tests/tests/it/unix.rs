@@ -56,6 +56,7 @@ async fn answer(request: Request) -> Response {
         "/far" => redirect("http://b.test:81/seen").header("Set-Cookie", "id=7"),
         "/unix" => redirect("unix://a.test/seen"),
         "/echo" => Response::ok(request.body),
+        "/told" => Response::ok(seen("proxy-authorization")),
         target => {
             let (host, cookie) = (seen("host"), seen("cookie"));
             Response::ok(format!("{} {target} {host} {cookie}", request.method))
@@ -123,6 +124,28 @@ async fn a_url_may_have_the_scheme_of_its_connector() {
     let host = tcp.address();
     let url = format!("tcp://{host}/x");
     check(&ClientSession::new(), &url, &format!("GET /x {host} none")).await;
+}
+
+#[tokio::test]
+async fn a_proxy_is_not_asked_and_what_is_for_it_not_told() {
+    // CON-102.
+    let server = Server::start(None);
+    let session = ClientSession::builder()
+        .connector(UnixConnector::new(server.server.path()))
+        .proxy("http://ada:pw@127.0.0.1:1");
+    let session = session.build().expect("valid settings");
+    // The second goes over the connection of the first.
+    for _ in 0..2 {
+        check(&session, "http://a.test/told", "none").await;
+    }
+    let get = async { session.get("http://a.test/").no_proxy().await?.text().await };
+    let text = soon("a response", get).await.expect("a response");
+    assert_eq!(text, "GET / a.test none");
+    assert_eq!(
+        server.server.connections(),
+        1,
+        "a proxy tells nothing apart"
+    );
 }
 
 /// Gets `url`, which must fail for this class.

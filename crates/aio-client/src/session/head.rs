@@ -167,14 +167,15 @@ pub(super) fn write(
         method,
         url,
         headers,
-        proxy,
         options,
         ..
     } = request;
-    // CON-84: through a tunnel it is the server that reads this.
-    let proxy = proxy.as_ref().filter(|_| !url.is_tls());
+    // CON-84: through a tunnel it is the server that reads this. The connection tells, not
+    // the request: whose connector knows no proxies has none (CON-102).
+    let proxy = key.proxy().filter(|_| !key.is_tls());
     let authorization = proxy.and_then(Proxy::authorization);
-    let host_port;
+    let is_tunnelled = key.is_tls() && key.proxy().is_some();
+    let (host_port, absolute);
     let target = if method == Method::CONNECT {
         // Authority form (RFC 9112 §3.2.3).
         let host = key.host().trim_end_matches('.');
@@ -184,7 +185,8 @@ pub(super) fn write(
         };
         &host_port
     } else if proxy.is_some() {
-        url.as_str()
+        absolute = url.absolute_form();
+        &*absolute
     } else {
         url.target()
     };
@@ -202,9 +204,10 @@ pub(super) fn write(
     let mut given = Given::default();
     for field in headers.iter() {
         let is_merged = cookie.is_some() && field.name().eq_ignore_ascii_case("cookie");
-        let is_replaced =
-            authorization.is_some() && field.name().eq_ignore_ascii_case("proxy-authorization");
-        if given.note(field.name()) || is_merged || is_replaced {
+        // The proxy's own take its place; nor is it for the server behind a tunnel.
+        let is_kept_back = (authorization.is_some() || is_tunnelled)
+            && field.name().eq_ignore_ascii_case("proxy-authorization");
+        if given.note(field.name()) || is_merged || is_kept_back {
             continue;
         }
         let replaced = options.sending.expect100 && field.name().eq_ignore_ascii_case("expect");

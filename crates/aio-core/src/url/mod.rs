@@ -303,13 +303,26 @@ impl RequestUrl {
     pub fn url(&self) -> &Url {
         match &self.text {
             Text::Url(url) => url,
-            Text::Own { text, url } => url.get_or_init(|| {
-                let text = match self.zone_range() {
-                    None => Cow::Borrowed(&**text),
-                    Some(zone) => Cow::Owned(text.replacen(self.part(zone), "", 1)),
-                };
-                Box::new(Url::parse(&text).expect("scheme, host and port are checked"))
+            Text::Own { url, .. } => url.get_or_init(|| {
+                let url = Url::parse(&self.absolute_form());
+                Box::new(url.expect("scheme, host and port are checked"))
             }),
+        }
+    }
+
+    /// Returns the URL as it stands in a request line to a proxy: without userinfo, fragment
+    /// and zone, which means something on this machine only (RFC 6874 4).
+    ///
+    /// ```
+    /// # use aio_core::RequestUrl;
+    /// let url = RequestUrl::parse("http://ada:pw@[fe80::1%25eth0]:80?q#top")?;
+    /// assert_eq!(url.absolute_form(), "http://[fe80::1]/?q");
+    /// # Ok::<(), aio_core::UrlError>(())
+    /// ```
+    pub fn absolute_form(&self) -> Cow<'_, str> {
+        match self.zone_range() {
+            None => Cow::Borrowed(self.as_str()),
+            Some(zone) => Cow::Owned(self.as_str().replacen(self.part(zone), "", 1)),
         }
     }
 
