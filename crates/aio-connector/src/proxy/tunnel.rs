@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
-use aio_core::HttpError;
 use aio_core::http1::{
     BodyDecoder, BodyEvent, Exchanged, Head, HeadParser, Limits, write_field, write_request_line,
 };
+use aio_core::{HeaderError, HttpError};
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
 
 use super::Proxy;
 use crate::connector::ConnectRequest;
@@ -19,6 +21,10 @@ use crate::transport::Transport;
 
 /// How much is kept of what a proxy says, besides a whole head.
 const MOST: usize = 4 * 1024;
+
+/// How long is waited for that much of the body: most send it right behind the head, some
+/// never.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a proxy says in place of giving a tunnel.
 #[derive(Debug, Clone)]
@@ -45,7 +51,8 @@ impl fmt::Display for TunnelRefusal {
 pub struct TunnelAnswer {
     /// The head of its answer.
     pub head: Head,
-    /// The beginning of the body, as far as it came with the head: at most 4 KiB.
+    /// The beginning of the body, as far as it came with the head or within 250 ms: at most
+    /// 4 KiB.
     pub body: Bytes,
     /// The head of the request for the tunnel.
     pub sent: Bytes,
@@ -62,7 +69,9 @@ impl fmt::Debug for TunnelAnswer {
 
 /// Why there is no tunnel.
 enum Failure {
-    Refused(TunnelRefusal),
+    /// Another status than 200, and what came behind it.
+    Refused(Box<Head>, BytesMut),
+    Malformed(HttpError),
     Disconnected(PartialHead),
     /// It says more than its answer: nobody else could have said it yet.
     Talkative,
@@ -77,14 +86,26 @@ pub(crate) async fn open(
     key: &ConnectionKey,
     request: &mut ConnectRequest<'_>,
 ) -> Result<Transport, ConnectionError> {
-    let asking = ask(proxy, &mut stream, key);
+    let unfit = |error| request.failed(proxy.key(), ConnectErrorKind::Proxy, error);
+    let sent = connect_head(proxy, key).map_err(unfit)?;
+    let asking = ask(&sent, &mut stream);
     let failure = match request.within(Phase::Tunnel, asking).await? {
         Ok(()) => return Ok(stream),
         Err(failure) => failure,
     };
     let attempt = Box::new(request.attempt());
     Err(match failure {
-        Failure::Refused(refusal) => ConnectionError::Tunnel { refusal, attempt },
+        Failure::Refused(head, received) => {
+            let body = beginning(&head, &mut stream, received).await;
+            let head = *head;
+            let answer = Box::new(TunnelAnswer { head, body, sent });
+            let refusal = TunnelRefusal::Status(answer);
+            ConnectionError::Tunnel { refusal, attempt }
+        }
+        Failure::Malformed(error) => {
+            let refusal = TunnelRefusal::Malformed(error);
+            ConnectionError::Tunnel { refusal, attempt }
+        }
         Failure::Disconnected(partial) => ConnectionError::Disconnected { partial, attempt },
         Failure::Io(source) => ConnectionError::Os {
             attempt,
@@ -100,22 +121,20 @@ pub(crate) async fn open(
     })
 }
 
-async fn ask(proxy: &Proxy, stream: &mut Transport, key: &ConnectionKey) -> Result<(), Failure> {
-    let sent = connect_head(proxy, key)?;
-    stream.write_all(&sent).await.map_err(Failure::Io)?;
+async fn ask(sent: &[u8], stream: &mut Transport) -> Result<(), Failure> {
+    stream.write_all(sent).await.map_err(Failure::Io)?;
     stream.flush().await.map_err(Failure::Io)?;
     let limits = Limits::default();
     let mut parser = HeadParser::new(limits);
-    let mut received = BytesMut::new();
+    let mut received = BytesMut::with_capacity(MOST);
     let mut interim = 0;
-    let malformed = |error| Failure::Refused(TunnelRefusal::Malformed(error));
     let head = loop {
-        match parser.parse(&mut received).map_err(malformed)? {
+        match parser.parse(&mut received).map_err(Failure::Malformed)? {
             Some(head) if is_interim(head.status) => {
                 interim += 1;
                 if interim > limits.max_interim {
                     let limit = limits.max_interim;
-                    return Err(malformed(HttpError::TooManyInterim { limit }));
+                    return Err(Failure::Malformed(HttpError::TooManyInterim { limit }));
                 }
             }
             Some(head) => break head,
@@ -128,9 +147,7 @@ async fn ask(proxy: &Proxy, stream: &mut Transport, key: &ConnectionKey) -> Resu
         }
     };
     if head.status != StatusCode::OK {
-        let body = beginning(&head, received, &limits);
-        let answer = TunnelAnswer { head, body, sent };
-        return Err(Failure::Refused(TunnelRefusal::Status(Box::new(answer))));
+        return Err(Failure::Refused(Box::new(head), received));
     }
     if received.is_empty() {
         Ok(())
@@ -146,30 +163,22 @@ fn is_interim(status: StatusCode) -> bool {
 
 /// Writes the request for a tunnel: of the user's request nothing but the peer (CON-85,
 /// CON-86, REQ-39).
-fn connect_head(proxy: &Proxy, key: &ConnectionKey) -> Result<Bytes, Failure> {
+fn connect_head(proxy: &Proxy, key: &ConnectionKey) -> Result<Bytes, HeaderError> {
     let (host, port) = (key.host(), key.port());
     let target = match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     };
     let mut head = BytesMut::new();
-    let write = |head: &mut BytesMut| {
-        write_request_line(head, &Method::CONNECT, &target, Version::HTTP_11)?;
-        write_field(head, "Host", key.host_header().as_bytes())?;
-        for field in proxy
-            .headers()
-            .iter()
-            .filter(|field| !is_ours(field.name()))
-        {
-            write_field(head, field.name(), field.as_bytes())?;
-        }
-        if let Some(authorization) = proxy.authorization() {
-            write_field(head, "Proxy-Authorization", authorization)?;
-        }
-        Ok(())
-    };
-    write(&mut head)
-        .map_err(|error: aio_core::HeaderError| Failure::Io(io::Error::other(error)))?;
+    write_request_line(&mut head, &Method::CONNECT, &target, Version::HTTP_11)?;
+    write_field(&mut head, "Host", key.host_header().as_bytes())?;
+    let fields = proxy.headers().iter();
+    for field in fields.filter(|field| !is_ours(field.name())) {
+        write_field(&mut head, field.name(), field.as_bytes())?;
+    }
+    if let Some(authorization) = proxy.authorization() {
+        write_field(&mut head, "Proxy-Authorization", authorization)?;
+    }
     head.extend_from_slice(b"\r\n");
     Ok(head.freeze())
 }
@@ -181,20 +190,84 @@ fn is_ours(name: &str) -> bool {
         .any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
-/// Returns what has come of the body, without its framing.
-fn beginning(head: &Head, mut received: BytesMut, limits: &Limits) -> Bytes {
+/// Returns the beginning of the body, without its framing.
+async fn beginning(head: &Head, stream: &mut Transport, mut received: BytesMut) -> Bytes {
     let Ok(message) = head.message(Exchanged::of(&Method::GET)) else {
         return Bytes::new();
     };
-    let mut decoder = BodyDecoder::new(message.framing, limits, head.headers.len());
+    let limits = Limits::default();
+    let mut decoder = BodyDecoder::new(message.framing, &limits, head.headers.len());
     let mut body = BytesMut::new();
-    while let Ok(event) = decoder.decode(&mut received) {
-        match event {
-            BodyEvent::Data(data) => body.extend_from_slice(&data),
-            BodyEvent::ChunkEnd => {}
-            BodyEvent::End | BodyEvent::More => break,
+    let until = Instant::now() + PATIENCE;
+    while body.len() < MOST {
+        match decoder.decode(&mut received) {
+            Ok(BodyEvent::Data(data)) => body.extend_from_slice(&data),
+            Ok(BodyEvent::ChunkEnd) => {}
+            Ok(BodyEvent::More) => {
+                let Ok(Ok(1..)) = timeout_at(until, stream.read_buf(&mut received)).await else {
+                    break;
+                };
+            }
+            Ok(BodyEvent::End) | Err(_) => break,
         }
     }
     body.truncate(MOST);
     body.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Sends parts of an answer one after the other, and checks what is kept of its body.
+    async fn check(parts: &[&str], closes: bool, want: &str, takes: Duration) {
+        let (near, mut far) = duplex(1 << 20);
+        let mut stream = Transport::over(near);
+        let saying = async {
+            for part in parts {
+                far.write_all(part.as_bytes()).await.expect("open");
+                sleep(Duration::from_millis(10)).await;
+            }
+            (!closes).then_some(far)
+        };
+        let begun = Instant::now();
+        let asking = async {
+            let Err(Failure::Refused(head, received)) = ask(b"", &mut stream).await else {
+                panic!("it refuses");
+            };
+            let body = beginning(&head, &mut stream, received).await;
+            (body, begun.elapsed())
+        };
+        let ((body, took), _far) = tokio::join!(asking, saying);
+        assert_eq!((&body[..], took), (want.as_bytes(), takes), "{parts:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_beginning_of_a_body_may_come_behind_its_head() {
+        let (at_once, ten) = (Duration::ZERO, Duration::from_millis(10));
+        let sized = "HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\n";
+        check(&[sized, "denied and more"], false, "denied", ten).await;
+        check(&[sized, "den", "ied"], false, "denied", 2 * ten).await;
+        check(&[sized, "den"], true, "den", 2 * ten).await;
+        check(&[sized, "den"], false, "den", PATIENCE).await;
+        let open = "HTTP/1.1 403 No\r\n\r\n";
+        check(&[open, "den", "ied"], true, "denied", 3 * ten).await;
+        check(&[open], false, "", PATIENCE).await;
+        let chunked = "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nden";
+        check(
+            &[chunked, "\r\n3\r\nied\r\n0\r\n\r\n"],
+            false,
+            "denied",
+            ten,
+        )
+        .await;
+        check(&[chunked, "\r\nnone"], false, "den", ten).await;
+        let none = "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n";
+        check(&[none], false, "", at_once).await;
+        let long = "x".repeat(MOST + 1);
+        check(&[open, &long], false, &long[1..], ten).await;
+    }
 }
