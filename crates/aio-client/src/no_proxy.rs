@@ -26,7 +26,12 @@ fn matches(entry: &str, host: &str, port: u16) -> bool {
     if let Ok(address) = host.parse::<IpAddr>() {
         return is_in(address, name);
     }
-    let name = name.trim_start_matches('.').to_ascii_lowercase();
+    let name = name.trim_start_matches('.');
+    // As in the URL, where it is not ASCII.
+    let name = match url::Host::parse(name) {
+        Ok(url::Host::Domain(domain)) if !name.is_ascii() => domain,
+        _ => name.to_ascii_lowercase(),
+    };
     let Some(above) = host.strip_suffix(&*name).filter(|_| !name.is_empty()) else {
         return false;
     };
@@ -113,6 +118,14 @@ mod tests {
         check("a.com", "http://xa.com/", false);
         check("*", "http://a.com/", true);
         check(" * ", "http://[::1]/", true);
+        // As people write it, and as it is asked for.
+        for list in [
+            "b\u{fc}cher.test",
+            ".B\u{dc}CHER.test",
+            "xn--bcher-kva.test",
+        ] {
+            check(list, "http://x.b\u{fc}cher.test/", true);
+        }
     }
 
     #[test]
