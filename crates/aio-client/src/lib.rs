@@ -55,9 +55,9 @@ pub use aio_ws as ws;
 pub use aio_connector::{
     AddressFamily, AddressFilter, Attempt, BoxFuture, CachedHost, ConnectError, ConnectErrorKind,
     ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey,
-    Connector, Dial, DialAttempt, Evictions, FixedResolver, KeyStats, PartialHead, Phase,
-    PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved, Resolver, ReuseOrder,
-    SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer,
+    Connector, Dial, DialAttempt, Evictions, FixedResolver, IntoProxy, KeyStats, PartialHead,
+    Phase, PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved, Resolver,
+    ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer,
     TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsVersion, Transport, TunnelAnswer, TunnelRefusal,
 };
 #[cfg(feature = "tls")]
@@ -112,8 +112,8 @@ pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 /// The traits to have in scope.
 pub mod prelude {
     pub use crate::{
-        Connector, CookieStore, Dial, IntoParams, IntoRequest, IntoUrl, Middleware, RequestTrace,
-        Resolver, TraceConfig,
+        Connector, CookieStore, Dial, IntoParams, IntoProxy, IntoRequest, IntoUrl, Middleware,
+        RequestTrace, Resolver, TraceConfig,
     };
 }
 

@@ -394,7 +394,7 @@ pub enum ConnectErrorKind {
     /// The operating system gives no socket as the connector asks for: of the address's
     /// family, with a local address or an interface, or by the `socket_factory`.
     Socket,
-    /// The proxy cannot be reached, or does not speak HTTP.
+    /// The proxy cannot be reached, or says more than its answer.
     Proxy,
     /// The Unix socket cannot be reached.
     Unix {

@@ -63,7 +63,7 @@ pub use self::observe::{ConnectEvent, ObserveConnect};
 pub use self::pipe::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
 pub use self::pool::ReuseOrder;
 pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
-pub use self::proxy::{Proxy, ProxyError, TunnelAnswer, TunnelRefusal};
+pub use self::proxy::{IntoProxy, Proxy, ProxyError, TunnelAnswer, TunnelRefusal};
 pub use self::socket::TcpKeepalive;
 pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};

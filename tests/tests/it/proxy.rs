@@ -186,6 +186,9 @@ async fn urls_that_are_no_proxy_are_refused() {
         ("h:1", "InvalidURL"),
         ("127.0.0.1:1", "InvalidURL"),
         ("http://", "InvalidURL"),
+        ("u:s3cret@h:1", "InvalidURL"),
+        ("http://u:s3cret@h:p", "InvalidURL"),
+        ("http://u:s3cret@[::1", "InvalidURL"),
         ("socks5://u:s3cret@h:1", "ValueError"),
         ("http://a%3As3cret:s3cret@h", "ValueError"),
     ] {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aio_connector::{Proxy, ProxyError};
+use aio_connector::IntoProxy;
 use aio_core::BasicAuth;
 
 use super::{RequestBuilder, usage};
@@ -10,7 +10,8 @@ use crate::proxy::ProxyChoice;
 
 impl RequestBuilder {
     /// Sends the request through a proxy, in place of the session's and those of the
-    /// environment: the URL of an HTTP proxy, `http` or `https`, or a [`Proxy`].
+    /// environment: the URL of an HTTP proxy, `http` or `https`, or a
+    /// [`Proxy`](aio_connector::Proxy).
     ///
     /// Its redirects go through the same one. Credentials in its URL are told to it, and to
     /// nobody else.
@@ -21,15 +22,11 @@ impl RequestBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn proxy<P>(self, proxy: P) -> Self
-    where
-        P: TryInto<Proxy>,
-        P::Error: Into<ProxyError>,
-    {
-        let proxy: Result<Proxy, ProxyError> = proxy.try_into().map_err(Into::into);
+    pub fn proxy(self, proxy: impl IntoProxy) -> Self {
         self.with(|request| {
+            let proxy = proxy.into_proxy()?;
             let options = Arc::make_mut(&mut request.parts.options).proxy_mut();
-            options.choice = ProxyChoice::Through(proxy?);
+            options.choice = ProxyChoice::Through(proxy);
             Ok(())
         })
     }

@@ -1,6 +1,6 @@
 //! The settings of a session that are about proxies.
 
-use aio_connector::{Proxy, ProxyError};
+use aio_connector::IntoProxy;
 use aio_core::BasicAuth;
 
 use super::ClientSessionBuilder;
@@ -9,7 +9,8 @@ use crate::proxy::ProxyChoice;
 
 impl ClientSessionBuilder {
     /// Sends requests through a proxy, in place of those of the environment: the URL of an
-    /// HTTP proxy, `http` or `https`, or a [`Proxy`]; default none.
+    /// HTTP proxy, `http` or `https`, or a
+    /// [`Proxy`](aio_connector::Proxy); default none.
     ///
     /// ```
     /// use aio_client::ClientSession;
@@ -18,12 +19,8 @@ impl ClientSessionBuilder {
     /// assert!(ClientSession::builder().proxy("socks5://127.0.0.1:1080").build().is_err());
     /// # Ok::<(), aio_client::ClientError>(())
     /// ```
-    pub fn proxy<P>(mut self, proxy: P) -> Self
-    where
-        P: TryInto<Proxy>,
-        P::Error: Into<ProxyError>,
-    {
-        match proxy.try_into().map_err(Into::into) {
+    pub fn proxy(mut self, proxy: impl IntoProxy) -> Self {
+        match proxy.into_proxy() {
             Ok(proxy) => self.options().proxy_mut().choice = ProxyChoice::Through(proxy),
             Err(error) => self.fail(error.into()),
         }

@@ -2,7 +2,6 @@
 
 mod tunnel;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use aio_core::{
     BasicAuth, BasicAuthError, HeaderError, Headers, IntoUrl, RequestUrl, Scheme, UrlError,
     UrlErrorKind,
 };
-use url::Url;
 
 pub(crate) use self::tunnel::open;
 pub use self::tunnel::{TunnelAnswer, TunnelRefusal};
@@ -188,55 +186,40 @@ impl fmt::Debug for Proxy {
     }
 }
 
-impl TryFrom<&str> for Proxy {
-    type Error = ProxyError;
+/// What can be given as a proxy: its URL, in any form that a request's may have, or a
+/// [`Proxy`].
+///
+/// ```
+/// use aio_connector::{IntoProxy, Proxy};
+///
+/// let proxy = "http://proxy.test:3128".into_proxy()?;
+/// assert_eq!(proxy, (&proxy).into_proxy()?);
+/// assert!("proxy.test:3128".into_proxy().is_err());
+/// # Ok::<(), aio_connector::ProxyError>(())
+/// ```
+pub trait IntoProxy {
+    /// Turns it into a [`Proxy`].
+    ///
+    /// # Errors
+    /// As those of [`Proxy::new`].
+    fn into_proxy(self) -> Result<Proxy, ProxyError>;
+}
 
-    fn try_from(url: &str) -> Result<Self, ProxyError> {
-        Self::new(url)
+impl<U: IntoUrl> IntoProxy for U {
+    fn into_proxy(self) -> Result<Proxy, ProxyError> {
+        Proxy::new(self)
     }
 }
 
-impl TryFrom<String> for Proxy {
-    type Error = ProxyError;
-
-    fn try_from(url: String) -> Result<Self, ProxyError> {
-        Self::new(url)
+impl IntoProxy for Proxy {
+    fn into_proxy(self) -> Result<Proxy, ProxyError> {
+        Ok(self)
     }
 }
 
-impl TryFrom<&String> for Proxy {
-    type Error = ProxyError;
-
-    fn try_from(url: &String) -> Result<Self, ProxyError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<Url> for Proxy {
-    type Error = ProxyError;
-
-    fn try_from(url: Url) -> Result<Self, ProxyError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<RequestUrl> for Proxy {
-    type Error = ProxyError;
-
-    fn try_from(url: RequestUrl) -> Result<Self, ProxyError> {
-        Self::new(url)
-    }
-}
-
-impl From<&Self> for Proxy {
-    fn from(proxy: &Self) -> Self {
-        proxy.clone()
-    }
-}
-
-impl From<Infallible> for ProxyError {
-    fn from(never: Infallible) -> Self {
-        match never {}
+impl IntoProxy for &Proxy {
+    fn into_proxy(self) -> Result<Proxy, ProxyError> {
+        Ok(self.clone())
     }
 }
 
