@@ -5,17 +5,15 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OnceCell;
 
+use super::client::client_config;
 use super::errors::{self, TlsConfigError};
 use super::facts::LastChain;
 use super::fingerprint::Fingerprint;
-use super::verifier::NoAuthority;
 use crate::error::Refusal;
 
 /// How TLS is spoken; what aiohttp takes as `ssl`.
@@ -143,29 +141,6 @@ impl TlsConfig {
     }
 }
 
-fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, rustls::Error> {
-    // The provider is given, never that of the process: others may have set another.
-    let provider: Arc<CryptoProvider> = ring::default_provider().into();
-    let without_authority = |pinned| Arc::new(NoAuthority::new(pinned, &provider));
-    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    let trusting = match trust {
-        Trust::Default => versions.with_platform_verifier()?,
-        Trust::Roots(roots) => versions.with_root_certificates(Arc::clone(roots)),
-        // CON-74: whose fingerprint is known needs no authority.
-        Trust::Pinned(fingerprint) => versions
-            .dangerous()
-            .with_custom_certificate_verifier(without_authority(Some(*fingerprint))),
-        Trust::Anyone => versions
-            .dangerous()
-            .with_custom_certificate_verifier(without_authority(None)),
-    };
-    let mut made = trusting.with_no_client_auth();
-    // CON-71.
-    made.alpn_protocols = vec![HTTP11.to_vec()];
-    Ok(Arc::new(made))
-}
-
 impl Default for TlsConfig {
     fn default() -> Self {
         Self::new()
@@ -260,9 +235,6 @@ fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsConfigError
     }
     Ok(())
 }
-
-/// The protocol that is spoken, as ALPN names it.
-pub(super) const HTTP11: &[u8] = b"http/1.1";
 
 #[cfg(test)]
 mod tests {

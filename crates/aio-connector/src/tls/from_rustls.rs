@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
-use super::config::{HTTP11, Shared, TlsConfig, Trust};
+use super::client::HTTP11;
+use super::config::{Shared, TlsConfig, Trust};
 use super::facts::LastChain;
 
 impl TlsConfig {

@@ -1,5 +1,6 @@
 //! TLS under a connection.
 
+mod client;
 mod config;
 mod errors;
 mod facts;

@@ -1,19 +1,16 @@
 //! The trunk of the error tree, with aiohttp's names on its leaves.
 
-use std::fmt;
+mod classes;
+mod usage;
+
 use std::sync::Arc;
 
 use aio_connector::{Attempt, ConnectionError, ProxyError, SettingsError};
-use aio_cookies::CookieError;
-use aio_core::coding::Coding;
-use aio_core::form::FormError;
 use aio_core::text::DecodeError;
-use aio_core::{
-    BasicAuthError, EventTooLong, HeaderError, HttpError, MultipartError, ParamError, PayloadError,
-    UrlError, UrlErrorKind,
-};
+use aio_core::{EventTooLong, HttpError, MultipartError, PayloadError, UrlError, UrlErrorKind};
 use bytes::Bytes;
 
+pub use self::usage::UsageError;
 use crate::response::ResponseHead;
 
 /// Whatever a request can fail with; aiohttp's `ClientError`, `TimeoutError` and the
@@ -144,75 +141,6 @@ pub struct ClientReadError {
     pub attempt: Attempt,
 }
 
-/// A call that makes no sense; aiohttp's `ValueError`, `TypeError` and `RuntimeError`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UsageError {
-    /// The HTTP version is neither 1.0 nor 1.1.
-    #[error("cannot send {0:?}")]
-    Version(http::Version),
-    /// The session is closed.
-    #[error("session is closed")]
-    SessionClosed,
-    /// The method has a character that no token may have.
-    #[error("method cannot contain non-token characters {0:?}")]
-    Method(Box<str>),
-    /// A header would break the head it is written into.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    /// A parameter has no text form.
-    #[error(transparent)]
-    Param(#[from] ParamError),
-    /// The credentials have no header form.
-    #[error(transparent)]
-    Auth(#[from] BasicAuthError),
-    /// The scheme of the proxy's URL is none that proxies are spoken to by.
-    #[error("only http and https proxies are supported, not {0:?}")]
-    ProxyScheme(Box<str>),
-    /// A cookie has characters that none may have.
-    #[error(transparent)]
-    Cookie(#[from] CookieError),
-    /// `Content-Length` is no plain number, or stands twice.
-    #[error("invalid Content-Length header {0:?}")]
-    ContentLength(Box<str>),
-    /// `Transfer-Encoding` is something else than `chunked`.
-    #[error("unsupported Transfer-Encoding header {0:?}")]
-    TransferEncoding(Box<str>),
-    /// `Content-Length` and `Transfer-Encoding` stand together.
-    #[error("chunked can not be set if Content-Length header is set")]
-    LengthAndChunked,
-    /// The `chunked` option and `Transfer-Encoding: chunked` stand together.
-    #[error("chunked can not be set if \"Transfer-Encoding: chunked\" header is set")]
-    ChunkedTwice,
-    /// The `compress` option and `Content-Encoding` stand together.
-    #[error("compress can not be set if Content-Encoding header is set")]
-    CompressedTwice,
-    /// Settings of the connector contradict each other.
-    #[error(transparent)]
-    Connector(#[from] SettingsError),
-    /// More than one body was given.
-    #[error("data and json parameters can not be used at the same time")]
-    TwoBodies,
-    /// Both an `Authorization` header and credentials were given.
-    #[error("cannot combine Authorization header with credentials")]
-    TwoAuths,
-    /// The value cannot be written as JSON.
-    #[error("cannot write the body as JSON: {0}")]
-    Json(Box<str>),
-    /// The form cannot be written.
-    #[error(transparent)]
-    Form(#[from] FormError),
-    /// Bodies cannot be compressed by this coding.
-    #[error("compress must be gzip or deflate, not {}", .0.name())]
-    NoEncoder(Coding),
-    /// The decoder of this coding is not built in.
-    #[error("the decoder of {} is not built in", .0.name())]
-    NoDecoder(Coding),
-    /// The separator to read until is empty.
-    #[error("separator should be at least one-byte string")]
-    EmptySeparator,
-}
-
 /// What a complete body is instead of what was to be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -340,156 +268,6 @@ impl ClientError {
             _ => false,
         }
     }
-
-    /// Returns the name of the class that aiohttp, or Python, has for it.
-    pub fn aiohttp_class(&self) -> &'static str {
-        match self {
-            Self::Response(error) => error.kind.aiohttp_class(),
-            Self::Connection(error) => error.aiohttp_class(),
-            Self::Timeout(_) => "TimeoutError",
-            Self::UploadAborted(_) => "UploadAbortedError",
-            Self::Payload(_) => "ClientPayloadError",
-            Self::Url(error) => match error.kind() {
-                UrlErrorKind::NonHttp => "NonHttpUrlClientError",
-                UrlErrorKind::NoTrailingSlash => "ValueError",
-                _ => "InvalidUrlClientError",
-            },
-            Self::Redirect(error) => match error.kind() {
-                UrlErrorKind::NonHttp => "NonHttpUrlRedirectClientError",
-                _ => "InvalidUrlRedirectClientError",
-            },
-            Self::ProxyUrl(_) => "InvalidURL",
-            Self::Usage(UsageError::SessionClosed) => "RuntimeError",
-            Self::Usage(UsageError::Cookie(_)) => "CookieError",
-            Self::Usage(UsageError::Json(_)) => "TypeError",
-            Self::Usage(UsageError::Form(error)) => error.aiohttp_class(),
-            Self::Usage(_) => "ValueError",
-            Self::Read(error) => match &error.source {
-                ReadError::Multipart(error) => error.aiohttp_class(),
-                ReadError::Text(_) => "UnicodeDecodeError",
-                ReadError::UnknownCharset(_) => "LookupError",
-                ReadError::Json(_) => "JSONDecodeError",
-                ReadError::Incomplete { .. } => "IncompleteReadError",
-                ReadError::EventTooLong(_) | ReadError::LineTooLong { .. } => "LineTooLong",
-                ReadError::Write(_) => "OSError",
-            },
-        }
-    }
-
-    /// Tells whether aiohttp's `except` clause for the class `name` would catch it.
-    ///
-    /// ```
-    /// use aio_client::{ClientError, UsageError};
-    ///
-    /// let error = ClientError::Usage(UsageError::SessionClosed);
-    /// assert!(error.is_a("RuntimeError") && !error.is_a("ClientError"));
-    /// ```
-    pub fn is_a(&self, name: &str) -> bool {
-        let class = self.aiohttp_class();
-        class == name || ancestors(class).contains(&name)
-    }
-}
-
-impl ResponseErrorKind {
-    fn aiohttp_class(self) -> &'static str {
-        match self {
-            Self::Status | Self::Malformed => "ClientResponseError",
-            Self::ContentType => "ContentTypeError",
-            Self::WsHandshake => "WSServerHandshakeError",
-            Self::Proxy => "ClientHttpProxyError",
-            Self::TooManyRedirects => "TooManyRedirects",
-        }
-    }
-}
-
-/// The classes above one of aiohttp's (SPEC §14.1), with those of Python that it mixes in.
-fn ancestors(class: &str) -> &'static [&'static str] {
-    const CONNECTOR: &[&str] = &[
-        "ClientConnectorError",
-        "ClientOSError",
-        "OSError",
-        "ClientConnectionError",
-        "ClientError",
-    ];
-    const TIMEOUT: &[&str] = &[
-        "ServerTimeoutError",
-        "ServerConnectionError",
-        "ClientConnectionError",
-        "TimeoutError",
-        "OSError",
-        "ClientError",
-    ];
-    const INVALID_URL: &[&str] = &["InvalidURL", "ValueError", "ClientError"];
-    match class {
-        "ClientConnectionError"
-        | "ClientPayloadError"
-        | "ClientResponseError"
-        | "NonHttpUrlClientError"
-        | "UploadAbortedError" => &["ClientError"],
-        "ClientConnectionResetError" => &[
-            "ConnectionResetError",
-            "OSError",
-            "ClientConnectionError",
-            "ClientError",
-        ],
-        "ClientOSError" => &["OSError", "ClientConnectionError", "ClientError"],
-        "ClientConnectorError" => CONNECTOR.split_at(1).1,
-        "ClientProxyConnectionError" | "ClientConnectorDNSError" | "UnixClientConnectorError" => {
-            CONNECTOR
-        }
-        "ClientConnectorSSLError" => &[
-            "ClientSSLError",
-            "SSLError",
-            "ClientConnectorError",
-            "ClientOSError",
-            "OSError",
-            "ClientConnectionError",
-            "ClientError",
-        ],
-        "ClientConnectorCertificateError" => &[
-            "ClientSSLError",
-            "CertificateError",
-            "SSLError",
-            "ValueError",
-            "ClientConnectorError",
-            "ClientOSError",
-            "OSError",
-            "ClientConnectionError",
-            "ClientError",
-        ],
-        "ServerDisconnectedError" | "ServerFingerprintMismatch" => &[
-            "ServerConnectionError",
-            "ClientConnectionError",
-            "ClientError",
-        ],
-        "ConnectionTimeoutError" | "SocketTimeoutError" => TIMEOUT,
-        "ClientHttpProxyError"
-        | "ContentTypeError"
-        | "TooManyRedirects"
-        | "WSServerHandshakeError" => &["ClientResponseError", "ClientError"],
-        "InvalidUrlClientError" => INVALID_URL,
-        "InvalidURL" => INVALID_URL.split_at(1).1,
-        "InvalidUrlRedirectClientError" => &[
-            "InvalidUrlClientError",
-            "RedirectClientError",
-            "InvalidURL",
-            "ValueError",
-            "ClientError",
-        ],
-        "NonHttpUrlRedirectClientError" => &[
-            "NonHttpUrlClientError",
-            "RedirectClientError",
-            "ClientError",
-        ],
-        "TimeoutError" => &["OSError"],
-        "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" | "binascii.Error" => {
-            &["ValueError"]
-        }
-        "IncompleteReadError" => &["EOFError"],
-        "BadHttpMessage" => &["HttpProcessingError"],
-        "InvalidHeader" | "LineTooLong" => &["BadHttpMessage", "HttpProcessingError"],
-        _ => &[],
-    }
 }
 
 impl From<ConnectionError> for ClientError {
@@ -550,11 +328,5 @@ impl From<ClientError> for std::io::Error {
             ErrorKind::Other
         };
         Self::new(kind, error)
-    }
-}
-
-impl fmt::Display for ResponseErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.aiohttp_class())
     }
 }

@@ -1,0 +1,76 @@
+//! Calls that make no sense.
+
+use aio_connector::SettingsError;
+use aio_cookies::CookieError;
+use aio_core::coding::Coding;
+use aio_core::form::FormError;
+use aio_core::{BasicAuthError, HeaderError, ParamError};
+
+/// A call that makes no sense; aiohttp's `ValueError`, `TypeError` and `RuntimeError`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The HTTP version is neither 1.0 nor 1.1.
+    #[error("cannot send {0:?}")]
+    Version(http::Version),
+    /// The session is closed.
+    #[error("session is closed")]
+    SessionClosed,
+    /// The method has a character that no token may have.
+    #[error("method cannot contain non-token characters {0:?}")]
+    Method(Box<str>),
+    /// A header would break the head it is written into.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A parameter has no text form.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    /// The credentials have no header form.
+    #[error(transparent)]
+    Auth(#[from] BasicAuthError),
+    /// The scheme of the proxy's URL is none that proxies are spoken to by.
+    #[error("only http and https proxies are supported, not {0:?}")]
+    ProxyScheme(Box<str>),
+    /// A cookie has characters that none may have.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// `Content-Length` is no plain number, or stands twice.
+    #[error("invalid Content-Length header {0:?}")]
+    ContentLength(Box<str>),
+    /// `Transfer-Encoding` is something else than `chunked`.
+    #[error("unsupported Transfer-Encoding header {0:?}")]
+    TransferEncoding(Box<str>),
+    /// `Content-Length` and `Transfer-Encoding` stand together.
+    #[error("chunked can not be set if Content-Length header is set")]
+    LengthAndChunked,
+    /// The `chunked` option and `Transfer-Encoding: chunked` stand together.
+    #[error("chunked can not be set if \"Transfer-Encoding: chunked\" header is set")]
+    ChunkedTwice,
+    /// The `compress` option and `Content-Encoding` stand together.
+    #[error("compress can not be set if Content-Encoding header is set")]
+    CompressedTwice,
+    /// Settings of the connector contradict each other.
+    #[error(transparent)]
+    Connector(#[from] SettingsError),
+    /// More than one body was given.
+    #[error("data and json parameters can not be used at the same time")]
+    TwoBodies,
+    /// Both an `Authorization` header and credentials were given.
+    #[error("cannot combine Authorization header with credentials")]
+    TwoAuths,
+    /// The value cannot be written as JSON.
+    #[error("cannot write the body as JSON: {0}")]
+    Json(Box<str>),
+    /// The form cannot be written.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// Bodies cannot be compressed by this coding.
+    #[error("compress must be gzip or deflate, not {}", .0.name())]
+    NoEncoder(Coding),
+    /// The decoder of this coding is not built in.
+    #[error("the decoder of {} is not built in", .0.name())]
+    NoDecoder(Coding),
+    /// The separator to read until is empty.
+    #[error("separator should be at least one-byte string")]
+    EmptySeparator,
+}
