@@ -1,12 +1,14 @@
 //! What a session may learn from its process's environment.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aio_connector::{Proxy, ProxyError};
 use aio_core::RequestUrl;
 
-use crate::no_proxy;
+use crate::error::ClientError;
+use crate::no_proxy::NoProxy;
 
 /// The environment as an argument: proxy variables and where the netrc file is.
 ///
@@ -18,11 +20,27 @@ use crate::no_proxy;
 /// ```
 #[derive(Clone, Default)]
 pub struct Environment {
-    variables: HashMap<String, String>,
+    // In order: of names that differ in case, those in upper case come first.
+    variables: BTreeMap<String, String>,
+    proxies: Vec<Named>,
+    no_proxy: NoProxy,
 }
 
+/// A variable that names a proxy, read once for all requests.
+#[derive(Clone)]
+struct Named {
+    scheme: &'static str,
+    variable: Box<str>,
+    /// As given; empty for none.
+    url: Box<str>,
+    proxy: Result<Proxy, ProxyError>,
+}
+
+/// What of a URL's scheme has a variable; `all` is for those that have none.
+const SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "all"];
+
 /// The variables that mean something to a session.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "http_proxy",
     "https_proxy",
     "ws_proxy",
@@ -31,6 +49,7 @@ const KNOWN: [&str; 9] = [
     "no_proxy",
     "netrc",
     "home",
+    "userprofile",
     "request_method",
 ];
 
@@ -42,9 +61,7 @@ impl Environment {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let variables = std::env::vars_os().filter_map(text);
-        Self {
-            variables: variables.filter(|(name, _)| known(name)).collect(),
-        }
+        Self::of(variables.filter(|(name, _)| known(name)).collect())
     }
 
     /// Makes one of given variables only.
@@ -54,19 +71,56 @@ impl Environment {
         let pairs = pairs
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
+        Self::of(pairs.collect())
+    }
+
+    fn of(variables: BTreeMap<String, String>) -> Self {
+        let named = |scheme| {
+            let (variable, url) = find(&variables, &format!("{scheme}_proxy"))?;
+            Some(Named {
+                scheme,
+                variable: variable.into(),
+                url: url.into(),
+                proxy: proxy(url),
+            })
+        };
+        let no_proxy = find(&variables, "no_proxy").map(|(_, list)| NoProxy::parse(list));
         Self {
-            variables: pairs.collect(),
+            proxies: SCHEMES.into_iter().filter_map(named).collect(),
+            no_proxy: no_proxy.unwrap_or_default(),
+            variables,
         }
     }
 
     /// Returns the proxy named for a URL scheme, such as `http`; the variable in lower
     /// case goes first.
     pub fn proxy(&self, scheme: &str) -> Option<&str> {
-        self.either_case(&format!("{scheme}_proxy"))
+        let named = self.named(scheme)?;
+        Some(&*named.url).filter(|url| !url.is_empty())
     }
 
     /// Returns the proxy named for requests to `url`: the one for its scheme, else
     /// `all_proxy`; none where `no_proxy` has its host.
+    ///
+    /// Names of variables are in lower or upper case, and that in lower case goes first, even
+    /// if it is set to nothing: then there is none. `HTTP_PROXY` does not count in a CGI
+    /// program, which `REQUEST_METHOD` tells. As in aiohttp, a proxy's URL must have its
+    /// scheme; curl takes `proxy:3128` for `http://proxy:3128`.
+    ///
+    /// `no_proxy` is read as Python reads it, and takes more:
+    ///
+    /// | entry | stands for | elsewhere |
+    /// |---|---|---|
+    /// | `*`, alone | all hosts | Go: also among others |
+    /// | `a.test`, `.a.test` | the host and all below it, in any case, beyond ASCII as well | Go: with a dot only those below |
+    /// | `a.test:8080`, `[::1]:8080` | those, at this port | not in curl; in aiohttp nothing |
+    /// | `10.1.2.3`, `::1`, `[::1]` | this address, however it is spelled, IPv4 within IPv6, too; no name that has it | Python compares text |
+    /// | `10.0.0.0/8`, `fd00::/8` | the addresses with this prefix | not in Python |
+    /// | `<local>` | names without a dot | Windows only |
+    /// | `*.a.test`, `a.test.`, `10.*` | nothing | Go takes the first, curl the second |
+    ///
+    /// Entries are separated by commas or, as in curl, blanks. `localhost` and loopback
+    /// addresses go by the list like all others; Go never uses a proxy for them.
     ///
     /// ```
     /// use aio_client::{Environment, RequestUrl};
@@ -79,45 +133,82 @@ impl Environment {
     /// # Ok::<(), aio_client::UrlError>(())
     /// ```
     pub fn proxy_for(&self, url: &RequestUrl) -> Option<&str> {
-        let bypassed = |list| no_proxy::has(list, url);
-        if self.no_proxy().is_some_and(bypassed) {
-            return None;
-        }
-        let variable = format!("{}_proxy", url.scheme_str());
+        Some(&*self.named_for(url)?.url)
+    }
+
+    /// Gives the same, to be used.
+    ///
+    /// # Errors
+    /// If the variable names no proxy: to go on without it is to show strangers what was to
+    /// be hidden.
+    pub(crate) fn find_proxy(&self, url: &RequestUrl) -> Result<Option<&Proxy>, ClientError> {
+        let Some(named) = self.named_for(url) else {
+            return Ok(None);
+        };
+        let proxy = named.proxy.as_ref();
+        proxy
+            .map(Some)
+            .map_err(|error| ClientError::EnvironmentProxy {
+                variable: named.variable.clone(),
+                source: Box::new(error.clone()),
+            })
+    }
+
+    fn named_for(&self, url: &RequestUrl) -> Option<&Named> {
         // Set to nothing, the one for the scheme means none.
-        let proxy = self.value(&variable).or_else(|| self.value("all_proxy"))?;
-        Some(proxy).filter(|proxy| !proxy.is_empty())
+        let named = self.named(url.scheme_str()).or_else(|| self.named("all"));
+        named.filter(|named| !named.url.is_empty() && !self.no_proxy.has(url))
+    }
+
+    fn named(&self, scheme: &str) -> Option<&Named> {
+        self.proxies.iter().find(|named| named.scheme == scheme)
     }
 
     /// Returns the hosts that no proxy is to be used for.
     pub fn no_proxy(&self) -> Option<&str> {
-        self.either_case("no_proxy")
+        let (_, list) = find(&self.variables, "no_proxy")?;
+        Some(list).filter(|list| !list.is_empty())
     }
 
-    /// Returns where the netrc file is: `NETRC`, or `.netrc` in the home directory.
+    /// Returns where the netrc file is: `NETRC`, or `.netrc` in the home directory, on
+    /// Windows `_netrc`.
     pub fn netrc_path(&self) -> Option<PathBuf> {
-        let home = || {
-            self.variables
-                .get("HOME")
-                .map(|home| Path::new(home).join(".netrc"))
+        let (home, file) = match cfg!(windows) {
+            true => ("USERPROFILE", "_netrc"),
+            false => ("HOME", ".netrc"),
         };
-        self.variables.get("NETRC").map(PathBuf::from).or_else(home)
+        let at_home = || Some(Path::new(self.variables.get(home)?).join(file));
+        self.variables
+            .get("NETRC")
+            .map(PathBuf::from)
+            .or_else(at_home)
     }
 
     /// Tells whether a variable says where the netrc file is.
     pub(crate) fn names_netrc(&self) -> bool {
         self.variables.contains_key("NETRC")
     }
+}
 
-    fn either_case(&self, name: &str) -> Option<&str> {
-        self.value(name).filter(|value| !value.is_empty())
-    }
+/// Finds a variable in lower case, else in any: on Windows names have none.
+fn find<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> Option<(&'a str, &'a str)> {
+    // CON-92: in a CGI program HTTP_PROXY comes from the request.
+    let cgi = name == "http_proxy" && variables.contains_key("REQUEST_METHOD");
+    let mut in_any_case = variables
+        .iter()
+        .filter(|(other, _)| !cgi && other.eq_ignore_ascii_case(name));
+    let found = variables
+        .get_key_value(name)
+        .or_else(|| in_any_case.next())?;
+    Some((found.0, found.1))
+}
 
-    fn value(&self, name: &str) -> Option<&str> {
-        // CON-92: in a CGI program HTTP_PROXY comes from the request.
-        let cgi = name == "http_proxy" && self.variables.contains_key("REQUEST_METHOD");
-        let upper = || self.variables.get(&name.to_uppercase()).filter(|_| !cgi);
-        self.variables.get(name).or_else(upper).map(String::as_str)
+/// Reads the value of a variable: blanks around it are none of it, and `//host` has the
+/// scheme that it lacks, as in aiohttp.
+fn proxy(url: &str) -> Result<Proxy, ProxyError> {
+    match url.trim() {
+        url if url.starts_with("//") => Proxy::new(format!("http:{url}")),
+        url => Proxy::new(url),
     }
 }
 
@@ -178,13 +269,63 @@ mod tests {
             "http://a.test/",
             None,
         );
+        check(&[("Http_Proxy", "h")], "http://a.test/", Some("h"));
+        check(
+            &[("Http_Proxy", "h"), ("HTTP_PROXY", "u")],
+            "http://a.test/",
+            Some("u"),
+        );
         check(&[all, ("NO_PROXY", "test")], "http://a.test/", None);
+        let both = [("NO_PROXY", "test"), ("no_proxy", "")];
+        check(&[all, both[0], both[1]], "http://a.test/", Some("all"));
         let cgi = ("REQUEST_METHOD", "GET");
         check(
             &[("HTTP_PROXY", "evil"), cgi, all],
             "http://a.test/",
             Some("all"),
         );
+    }
+
+    #[track_caller]
+    fn found(value: &str) -> Result<Option<String>, ClientError> {
+        let environment = Environment::from_pairs([("HTTP_PROXY", value)]);
+        let url = RequestUrl::parse("http://a.test/").expect("a URL");
+        let proxy = environment.find_proxy(&url)?;
+        Ok(proxy.map(|proxy| proxy.url().as_str().to_owned()))
+    }
+
+    #[test]
+    fn what_a_variable_may_say() {
+        let check = |value: &str, want: &str| {
+            assert_eq!(
+                found(value).expect(value).as_deref(),
+                Some(want),
+                "{value:?}"
+            );
+        };
+        check("http://p:1", "http://p:1/");
+        check(" HTTPS://p:1/path?query#x\n", "https://p:1/path?query");
+        check("//p:1", "http://p:1/");
+        assert_eq!(found("").expect("none"), None);
+    }
+
+    #[test]
+    fn an_error_tells_the_variable() {
+        // As probed: EDGE-203 in the environment.
+        for value in ["u:s3cret@p:1", "http://u:s3cret@p:port", "http://", "  "] {
+            let error = found(value).expect_err(value);
+            assert!(error.is_invalid_url(), "{value:?}: {error:?}");
+            assert_eq!(error.aiohttp_class(), "InvalidURL");
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.starts_with("cannot use the proxy of HTTP_PROXY "),
+                "{shown}"
+            );
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+        let error = found("ftp://u:s3cret@p:1").expect_err("no proxy");
+        assert_eq!(error.aiohttp_class(), "ValueError");
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
     }
 
     #[test]

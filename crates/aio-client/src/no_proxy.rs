@@ -4,86 +4,141 @@ use std::net::IpAddr;
 
 use aio_core::RequestUrl;
 
-/// Tells whether `list`, separated by commas, has the host of `url`.
-///
-/// As in Python, `*` alone is all hosts, and a name stands for itself and all below it, with
-/// or without a dot before it. More than there, an address may have a prefix length
-/// (`10.0.0.0/8`) and any entry a port (`a.test:8080`, `[::1]:8080`).
-pub(crate) fn has(list: &str, url: &RequestUrl) -> bool {
-    let list = list.trim();
-    let host = url.host();
-    list == "*"
-        || list
-            .split(',')
-            .any(|entry| matches(entry.trim(), host, url.port()))
+/// A list of `no_proxy`, read once; [`proxy_for`](crate::Environment::proxy_for) has its rules.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NoProxy(Vec<Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    hosts: Hosts,
+    /// Any, if none is said.
+    port: Option<u16>,
 }
 
-fn matches(entry: &str, host: &str, port: u16) -> bool {
-    let (name, only_port) = split_port(entry);
-    if only_port.is_some_and(|only| only != port) {
-        return false;
-    }
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return is_in(address, name);
-    }
-    let name = name.trim_start_matches('.');
-    // As in the URL, where it is not ASCII.
-    let name = match url::Host::parse(name) {
-        Ok(url::Host::Domain(domain)) if !name.is_ascii() => domain,
-        _ => name.to_ascii_lowercase(),
-    };
-    let Some(above) = host.strip_suffix(&*name).filter(|_| !name.is_empty()) else {
-        return false;
-    };
-    above.is_empty() || above.ends_with('.')
+#[derive(Debug, Clone)]
+enum Hosts {
+    All,
+    /// Names without a dot.
+    Local,
+    /// The one with this name, in lower case, and those below it.
+    Below(Box<str>),
+    /// Those that begin as this one does, for so many bits.
+    Network(IpAddr, u32),
 }
 
-/// Splits a port off; the colons of a bare IPv6 address are none.
-fn split_port(entry: &str) -> (&str, Option<u16>) {
-    if let Some((address, rest)) = entry
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        return (
-            address,
-            rest.strip_prefix(':').and_then(|port| port.parse().ok()),
-        );
-    }
-    match entry.split_once(':') {
-        Some((name, port)) if !port.contains(':') => match port.parse() {
-            Ok(port) => (name, Some(port)),
-            Err(_) => (entry, None),
-        },
-        _ => (entry, None),
-    }
-}
-
-/// Tells whether an address is the one of `range`, or within its prefix.
-fn is_in(address: IpAddr, range: &str) -> bool {
-    let (network, length) = match range.split_once('/') {
-        Some((network, length)) => (network, length.parse::<u32>().ok()),
-        None => (range, Some(128)),
-    };
-    match (address, network.parse(), length) {
-        (IpAddr::V4(address), Ok(IpAddr::V4(network)), Some(length)) => same_prefix(
-            address.to_bits().into(),
-            network.to_bits().into(),
-            32,
-            length,
-        ),
-        (IpAddr::V6(address), Ok(IpAddr::V6(network)), Some(length)) => {
-            same_prefix(address.to_bits(), network.to_bits(), 128, length)
+impl NoProxy {
+    /// Reads a list; entries that stand for no host are left out.
+    pub(crate) fn parse(list: &str) -> Self {
+        // As in Python, not among others.
+        if list.trim() == "*" {
+            let (hosts, port) = (Hosts::All, None);
+            return Self(vec![Entry { hosts, port }]);
         }
-        _ => false,
+        let entries = list.split(|char: char| char == ',' || char.is_ascii_whitespace());
+        Self(entries.filter_map(Entry::parse).collect())
+    }
+
+    /// Tells whether it has the host of `url`.
+    pub(crate) fn has(&self, url: &RequestUrl) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let host = url.host();
+        let address = host
+            .parse()
+            .ok()
+            .map(|address: IpAddr| address.to_canonical());
+        let has = |entry: &Entry| {
+            entry.port.is_none_or(|port| port == url.port()) && entry.hosts.has(host, address)
+        };
+        self.0.iter().any(has)
     }
 }
 
-/// Compares the first `length` of the lower `bits` bits.
-fn same_prefix(one: u128, other: u128, bits: u32, length: u32) -> bool {
-    (one ^ other)
-        .checked_shr(bits - length.min(bits))
-        .unwrap_or(0)
-        == 0
+impl Entry {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(hosts) = Hosts::parse(text) {
+            return Some(Self { hosts, port: None });
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        Some(Self {
+            hosts: Hosts::parse(host)?,
+            port: Some(port.parse().ok()?),
+        })
+    }
+}
+
+impl Hosts {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "<local>" {
+            return Some(Self::Local);
+        }
+        if let Some(network) = network(text) {
+            return Some(network);
+        }
+        let name = text.trim_start_matches('.');
+        // A name has no colon, and what has a slash was meant to be a network.
+        if name.is_empty() || name.contains([':', '/']) {
+            return None;
+        }
+        // As in the URL, where it is not ASCII.
+        let name = match url::Host::parse(name) {
+            Ok(url::Host::Domain(domain)) if !name.is_ascii() => domain,
+            _ => name.to_ascii_lowercase(),
+        };
+        Some(Self::Below(name.into()))
+    }
+
+    /// Tells whether a host is one of them, by its name or, if it is one, its address.
+    fn has(&self, host: &str, address: Option<IpAddr>) -> bool {
+        match (self, address) {
+            (Self::All, _) => true,
+            (Self::Network(network, length), Some(address)) => {
+                let same = |one: u128, other: u128, bits: u32| {
+                    (one ^ other).checked_shr(bits - length).unwrap_or(0) == 0
+                };
+                match (address, network) {
+                    (IpAddr::V4(one), IpAddr::V4(other)) => {
+                        same(one.to_bits().into(), other.to_bits().into(), 32)
+                    }
+                    (IpAddr::V6(one), IpAddr::V6(other)) => {
+                        same(one.to_bits(), other.to_bits(), 128)
+                    }
+                    _ => false,
+                }
+            }
+            (Self::Local, None) => !host.contains('.'),
+            (Self::Below(name), None) => {
+                let above = host.strip_suffix(&**name);
+                above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Reads an address, in brackets or not, with the length of a prefix or not.
+fn network(text: &str) -> Option<Hosts> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
+        None => (text, None),
+    };
+    let inner = address
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address: IpAddr = inner.unwrap_or(address).parse().ok()?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.unwrap_or(bits);
+    if length > bits {
+        return None;
+    }
+    Some(match address.to_canonical() {
+        // IPv4 within IPv6 is IPv4, if the prefix says so.
+        mapped @ IpAddr::V4(_) if bits == 128 && length >= 96 => {
+            Hosts::Network(mapped, length - 96)
+        }
+        _ => Hosts::Network(address, length),
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +148,7 @@ mod tests {
     #[track_caller]
     fn check(list: &str, url: &str, want: bool) {
         let url = RequestUrl::parse(url).expect("a URL");
-        assert_eq!(has(list, &url), want, "{list:?} {url}");
+        assert_eq!(NoProxy::parse(list).has(&url), want, "{list:?} {url}");
     }
 
     #[test]
@@ -106,16 +161,22 @@ mod tests {
             "O.TEST",
             " o.test ",
             ".o.test",
+            "..o.test",
             "x, o.test",
         ] {
             check(list, "http://o.test/", true);
         }
-        for list in ["est", "*.test", "x.o.test", "", ",", ".", "o.test.", "*,x"] {
+        for list in [
+            "est", "*.test", "x.o.test", "", ",", ".", "o.test.", "*,x", "o", "o.tes", "/o.test",
+        ] {
             check(list, "http://o.test/", false);
         }
         check("a.com", "http://x.a.com/", true);
         check(".a.com", "http://x.a.com/", true);
+        check(".a.com", "http://a.com/", true);
         check("a.com", "http://xa.com/", false);
+        check("a.com", "http://a.com./", false);
+        check("*.a.com", "http://x.a.com/", false);
         check("*", "http://a.com/", true);
         check(" * ", "http://[::1]/", true);
         // As people write it, and as it is asked for.
@@ -126,6 +187,20 @@ mod tests {
         ] {
             check(list, "http://x.b\u{fc}cher.test/", true);
         }
+        // As in curl.
+        check("x.test\to.test", "http://o.test/", true);
+        check("x.test o.test", "http://o.test/", true);
+        check("localhost", "http://localhost/", true);
+        check("localhost", "http://127.0.0.1/", false);
+        check("x", "http://127.0.0.1/", false);
+    }
+
+    #[test]
+    fn local_is_for_names_without_a_dot() {
+        check("<local>", "http://intranet/", true);
+        check("a.test,<local>:81", "http://intranet:81/", true);
+        check("<local>", "http://a.test/", false);
+        check("<local>", "http://[::1]/", false);
     }
 
     #[test]
@@ -135,8 +210,15 @@ mod tests {
         check("c:80", "http://c/", true);
         check("c:443", "https://x.c/", true);
         check("c:port", "http://c/", false);
+        check("c:", "http://c/", false);
+        check("c:65536", "http://c/", false);
         check("[::1]:81", "http://[::1]:81/", true);
         check("[::1]:81", "http://[::1]/", false);
+        check("[fd00::/8]:81", "http://[fd00::1]:81/", false);
+        check("10.0.0.0/8:81", "http://10.0.0.1:81/", true);
+        // Who writes so means the address.
+        check("::1:81", "http://[::1]:81/", false);
+        check("::1:81", "http://[::1:81]/", true);
     }
 
     #[test]
@@ -145,18 +227,32 @@ mod tests {
         check("127.0.0.1:81", "http://127.0.0.1:81/", true);
         check("127.0.0.1", "http://127.0.0.11/", false);
         check("1", "http://127.0.0.1/", false);
+        check("0.0.1", "http://127.0.0.1/", false);
         check("::1", "http://[::1]/", true);
         check("[::1]", "http://[::1]/", true);
+        check("[::1", "http://[::1]/", false);
         check("0:0::1", "http://[::1]/", true);
         check("10.0.0.0/8", "http://10.255.0.1/", true);
         check("10.0.0.0/8", "http://11.0.0.1/", false);
         check("10.1.2.3/0", "http://192.0.2.1/", true);
         check("10.1.2.3/32", "http://10.1.2.3/", true);
+        check("10.1.2.3/33", "http://10.1.2.3/", false);
         check("10.1.2.3/x", "http://10.1.2.3/", false);
         check("10.0.0.0/8", "http://[::a00:1]/", false);
         check("fd00::/8", "http://[fd12::1]/", true);
+        check("[fd00::]/8", "http://[fd12::1]/", true);
         check("fd00::/8", "http://[fe80::1]/", false);
         check("::/0", "http://[fe80::1]/", true);
         check("10.0.0.0/8", "http://10.test/", false);
+    }
+
+    #[test]
+    fn ipv4_within_ipv6_is_ipv4() {
+        check("10.1.2.3", "http://[::ffff:10.1.2.3]/", true);
+        check("10.0.0.0/8", "http://[::ffff:a01:203]/", true);
+        check("::ffff:10.1.2.3", "http://10.1.2.3/", true);
+        check("::ffff:10.0.0.0/104", "http://10.1.2.3/", true);
+        check("::ffff:10.0.0.0/104", "http://11.1.2.3/", false);
+        check("::/0", "http://10.1.2.3/", false);
     }
 }

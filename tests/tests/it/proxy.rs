@@ -574,13 +574,31 @@ async fn a_proxy_of_the_environment_that_is_none_is_an_error() {
     // CON-93: to go on without it is to show strangers what was to be hidden.
     for (url, class) in [
         ("h:1", "InvalidURL"),
-        ("http://h:port", "InvalidURL"),
-        ("socks5://u:s3cret@h:1", "ValueError"),
+        ("http://u:s3cret@h:port", "InvalidURL"),
+        ("http://", "InvalidURL"),
+        ("ftp://u:s3cret@h:1", "ValueError"),
     ] {
-        let session = session(from_environment(&[("http_proxy", url)]));
+        let bad = [("HTTP_PROXY", url), ("no_proxy", "127.0.0.2")];
+        let session = session(from_environment(&bad));
         let error = failed(session.get("http://127.0.0.1:1/")).await;
         assert_eq!(error.aiohttp_class(), class);
-        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.starts_with("cannot use the proxy of HTTP_PROXY "),
+            "{shown}"
+        );
+        assert!(!shown.contains("s3cret"), "{shown}");
+        // Who does not need it, does not mind: it is refused, and not for the proxy.
+        for request in [
+            session.get("http://127.0.0.1:1/").no_proxy(),
+            session.get("http://127.0.0.2:1/"),
+            session.get("https://127.0.0.1:1/"),
+        ] {
+            assert_eq!(
+                failed(request).await.aiohttp_class(),
+                "ClientConnectorError"
+            );
+        }
     }
 }
 

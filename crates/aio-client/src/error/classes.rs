@@ -25,6 +25,7 @@ impl ClientError {
                 _ => "InvalidUrlRedirectClientError",
             },
             Self::ProxyUrl(_) => "InvalidURL",
+            Self::EnvironmentProxy { source, .. } => Self::from((**source).clone()).aiohttp_class(),
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",

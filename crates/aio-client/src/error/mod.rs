@@ -55,6 +55,14 @@ pub enum ClientError {
     /// The URL of the proxy is none.
     #[error("cannot use the proxy")]
     ProxyUrl(#[source] UrlError),
+    /// A variable of the environment names no proxy that can be used.
+    #[error("cannot use the proxy of {variable}")]
+    EnvironmentProxy {
+        /// Its name, such as `HTTP_PROXY`.
+        variable: Box<str>,
+        /// What is wrong with its value.
+        source: Box<ProxyError>,
+    },
     /// The call makes no sense.
     #[error(transparent)]
     Usage(UsageError),
@@ -221,6 +229,7 @@ impl ClientError {
     pub fn is_invalid_url(&self) -> bool {
         match self {
             Self::ProxyUrl(_) => true,
+            Self::EnvironmentProxy { source, .. } => matches!(**source, ProxyError::Url(_)),
             Self::Url(error) | Self::Redirect(error) => !matches!(
                 error.kind(),
                 UrlErrorKind::NonHttp | UrlErrorKind::NoTrailingSlash
@@ -245,7 +254,11 @@ impl ClientError {
             Self::Timeout(attempt) | Self::UploadAborted(attempt) => Some(attempt),
             Self::Payload(error) => Some(&error.attempt),
             Self::Read(error) => Some(&error.attempt),
-            Self::Url(_) | Self::Redirect(_) | Self::ProxyUrl(_) | Self::Usage(_) => None,
+            Self::Url(_)
+            | Self::Redirect(_)
+            | Self::ProxyUrl(_)
+            | Self::EnvironmentProxy { .. }
+            | Self::Usage(_) => None,
         }
     }
 

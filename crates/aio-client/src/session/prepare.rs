@@ -89,17 +89,16 @@ async fn proxy_of_environment(
     request: &RequestParts,
     context: &Context,
 ) -> Result<Option<Proxy>, ClientError> {
-    let Some(url) = context.session.environment().proxy_for(&request.url) else {
+    let Some(proxy) = context.session.environment().find_proxy(&request.url)? else {
         return Ok(None);
     };
-    let proxy = Proxy::new(url)?;
     if proxy.authorization().is_some() {
-        return Ok(Some(proxy));
+        return Ok(Some(proxy.clone()));
     }
     // CON-95.
     match look_for_credentials(proxy.url().host(), request, context).await? {
-        Some(credentials) => Ok(Some(proxy.auth(&credentials)?)),
-        None => Ok(Some(proxy)),
+        Some(credentials) => Ok(Some(proxy.clone().auth(&credentials)?)),
+        None => Ok(Some(proxy.clone())),
     }
 }
 
