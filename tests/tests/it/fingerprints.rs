@@ -200,6 +200,65 @@ async fn a_connectors_fingerprint_holds_for_requests_that_name_none() {
     assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
 }
 
+/// SES-15, CON-75, CON-77.
+#[tokio::test]
+async fn a_sessions_settings_are_those_of_requests_that_have_none() {
+    let authority = Authority::new();
+    let identity = Identity::of(&authority, &["127.0.0.1"]);
+    let tls = Arc::new(identity.server());
+    let server = TestServer::start_tls(tls, |_: Request| async { Response::ok("") }).await;
+    let server = server.expect("a server");
+    let url = server.url("/");
+    let (trusting, stranger) = (authority.client(), Authority::new().client());
+    let anyone = TlsConfig::danger_accept_any_certificate();
+    let over = |of_connector: &TlsConfig, of_session: &TlsConfig| {
+        let connector = TcpConnector::builder().tls(of_connector.clone()).build();
+        let builder = ClientSession::builder().connector(connector.expect("valid"));
+        builder.tls(of_session.clone()).build().expect("valid")
+    };
+    let session = over(&stranger, &trusting);
+    text(&session, url.clone()).await.expect("trust");
+    // Said again they are the same; a request's own take their place.
+    let again = session.get(&url).tls(trusting.clone()).await;
+    drop(again.expect("trust"));
+    assert_eq!(server.connections(), 1);
+    drop(session.get(&url).tls(anyone.clone()).await.expect("trust"));
+    assert_eq!(server.connections(), 2);
+    let refused = session.get(&url).tls(stranger.clone()).await;
+    let error = refused.expect_err("unknown");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    let error = text(&over(&trusting, &stranger), url.clone()).await;
+    let error = error.expect_err("unknown");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    // A connector's fingerprint is checked beside them, unless they have one.
+    for tls in [&trusting, &anyone] {
+        let strict = over(&TlsConfig::pinned(wrong()), tls);
+        let outcome = text(&strict, url.clone()).await;
+        check_mismatch(outcome, &url, wrong(), identity.fingerprint);
+    }
+    let own = TlsConfig::pinned(identity.fingerprint);
+    let pinned = over(&TlsConfig::pinned(wrong()), &own);
+    text(&pinned, url).await.expect("trust");
+}
+
+/// RED-10.
+#[tokio::test]
+async fn settings_go_along_redirects() {
+    let authority = Authority::new();
+    let there = start(Identity::of(&authority, &["127.0.0.1"]).server()).await;
+    let location = there.url("/");
+    let redirect = move |_: Request| {
+        let response = Response::new(302).header("Location", location.clone());
+        async { response }
+    };
+    let here = TestServer::start(redirect).await.expect("a server");
+    let request = ClientSession::new()
+        .get(here.url("/"))
+        .tls(authority.client());
+    let response = soon("the response", request.send()).await.expect("trust");
+    assert_eq!(response.url().as_str(), there.url("/"));
+}
+
 #[tokio::test]
 async fn any_certificate_will_do_where_that_is_asked_for() {
     let identity = Identity::of(&Authority::new(), &["elsewhere.test"]);

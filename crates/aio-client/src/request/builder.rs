@@ -384,11 +384,32 @@ impl RequestBuilder {
         self.with_options(|options| options.retry_connection = retry)
     }
 
-    /// Sets how TLS is spoken, in place of the connector's settings; aiohttp's `ssl`.
+    /// Sets how TLS is spoken, in place of the session's and the connector's settings;
+    /// aiohttp's `ssl`.
     ///
     /// Requests with the same settings, or clones of them, share connections; those that
-    /// set none have connections of their own. They are those of redirects, too, wherever
-    /// these lead.
+    /// set none have connections of their own.
+    ///
+    /// As in aiohttp the settings hold for redirects, too, wherever these lead: whoever is
+    /// trusted is trusted there, and may ask for the client certificate, if there is one. Who
+    /// is not trusted does not see it. So let such settings trust those alone that they are
+    /// for, or stop redirects to others:
+    ///
+    /// ```
+    /// # async fn run(
+    /// #     session: aio_client::ClientSession,
+    /// #     tls: aio_client::TlsConfig,
+    /// # ) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::{RedirectAction, RedirectPolicy};
+    ///
+    /// let at_home = RedirectPolicy::new(|hop| match hop.url.host() == hop.from.host() {
+    ///     true => RedirectAction::Follow,
+    ///     false => RedirectAction::Stop,
+    /// });
+    /// session.get("https://a.test/").tls(tls).redirect_policy(at_home).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tls(self, tls: TlsConfig) -> Self {
         self.with_options(|options| options.tls = Some(tls))
     }

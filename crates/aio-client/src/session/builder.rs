@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use aio_connector::{Connector, TcpConnector};
+use aio_connector::{Connector, TcpConnector, TlsConfig};
 use aio_cookies::{CookieJar, CookieStore};
 use aio_core::coding::Coding;
 use aio_core::http1::Limits;
@@ -296,6 +296,27 @@ impl ClientSessionBuilder {
         self
     }
 
+    /// Sets how TLS is spoken by requests that say nothing of it, in place of the connector's
+    /// settings; aiohttp's `ssl`. Default as the connector says.
+    ///
+    /// It is as if each request had [`tls`](crate::RequestBuilder::tls): sessions with settings
+    /// of their own may share a connector, but no connections. A fingerprint that the connector
+    /// has is checked all the same, unless these settings have one. Proxies are spoken to by
+    /// the connector's settings.
+    ///
+    /// ```
+    /// # fn run(tls: aio_client::TlsConfig) -> Result<(), aio_client::ClientError> {
+    /// use aio_client::ClientSession;
+    ///
+    /// let session = ClientSession::builder().tls(tls).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.options().tls = Some(tls);
+        self
+    }
+
     /// Sets how long a body waits for the `100 Continue` that its request asked for;
     /// default one second, `None` or zero for as long as the other timeouts let it (as
     /// aiohttp).
@@ -416,7 +437,9 @@ impl ClientSessionBuilder {
     /// names none, and for credentials (a netrc file); default false.
     ///
     /// For each hop of a request anew: the proxy that [`Environment::proxy_for`] tells, with
-    /// the credentials in its URL, or else those that the netrc file has for it.
+    /// the credentials in its URL, or else those that the netrc file has for it. If it is none
+    /// that can be used, so is the request:
+    /// [`ClientError::EnvironmentProxy`] names the variable.
     ///
     /// Credentials for each host that a redirect leads to as well: the file's `default` entry goes to
     /// any, under `http` and `https` alike, as in aiohttp.
