@@ -32,7 +32,7 @@ pub(crate) struct Facts {
 }
 
 impl ConnectionInfo {
-    /// Returns the peer's address, if it has one.
+    /// Returns the peer's address, if it has one; the proxy's, if it goes through one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.facts.peer_addr
     }
@@ -42,7 +42,8 @@ impl ConnectionInfo {
         self.facts.local_addr
     }
 
-    /// Returns what was agreed on with the peer, if TLS is spoken.
+    /// Returns what was agreed on with the server, if TLS is spoken with it; of TLS with a
+    /// proxy nothing is told.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.facts.tls.as_deref()
     }

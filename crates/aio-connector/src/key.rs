@@ -46,6 +46,11 @@ impl ConnectionKey {
         self.tls.as_ref()
     }
 
+    /// Has TLS spoken so, if it is spoken at all.
+    pub(crate) fn set_tls(&mut self, tls: TlsConfig) {
+        self.tls = Some(tls).filter(|_| self.is_tls);
+    }
+
     /// Returns the name that TLS asks the server for, and that its certificate must have:
     /// the one that was given, or the host's, without dots at its end.
     pub fn server_name(&self) -> &str {

@@ -108,6 +108,14 @@ impl Transport {
         }
     }
 
+    /// Tells nothing of the TLS on it: with whom that is spoken is not who answers.
+    pub(crate) fn untold(mut self) -> Self {
+        if let Stream::Tls(stream) = &mut self.0 {
+            stream.hide_info();
+        }
+        self
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self.0, Stream::Tls(_))
     }
@@ -123,7 +131,7 @@ impl Transport {
 
     fn tls(&self) -> Option<Arc<TlsInfo>> {
         match &self.0 {
-            Stream::Tls(stream) => Some(Arc::clone(stream.info())),
+            Stream::Tls(stream) => stream.info().cloned(),
             _ => None,
         }
     }

@@ -27,7 +27,8 @@ pub struct ClientTimeout {
     pub pool: Option<Duration>,
     /// Resolving the host's name; aiohttp has it within `connect` only.
     pub dns: Option<Duration>,
-    /// One connection attempt to one address, with the TLS handshake.
+    /// One connection attempt to one address, with the TLS handshake. A tunnel has as much
+    /// again: for the proxy's answer, with the TLS handshake behind it.
     pub sock_connect: Option<Duration>,
     /// The TLS handshake; aiohttp has it within `sock_connect` only.
     pub tls: Option<Duration>,

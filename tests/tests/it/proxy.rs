@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use aio_client::{
     BasicAuth, ClientError, ClientRequest, ClientSession, ClientSessionBuilder, ClientTimeout,
-    ConnectErrorKind, ConnectionError, Environment, Next, Phase, Proxy, RequestUrl,
+    ConnectErrorKind, ConnectionError, Environment, Fingerprint, Next, Phase, Proxy, RequestUrl,
     ResponseErrorKind, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
 use aio_tests::tunnel::TunnelProxy;
+use rustls::crypto::ring;
+use rustls::server::WebPkiClientVerifier;
 
 use crate::netrc::Netrc;
 use crate::peer::{Listener, soon};
@@ -308,6 +310,91 @@ async fn tls_within_tls() {
     check(failed(other.get("https://a.test/")).await, "127.0.0.1").await;
 }
 
+/// A proxy that asks for a client certificate of its authority, and the settings of who has
+/// one and trusts its authority alone.
+async fn exclusive(server: SocketAddr) -> (TunnelProxy, TlsConfig) {
+    let authority = Authority::new();
+    let provider = Arc::new(ring::default_provider());
+    let roots = Arc::new(authority.roots());
+    let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let (chain, key) = authority.certificate(&["127.0.0.1"]);
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks them")
+        .with_client_cert_verifier(clients.build().expect("valid"))
+        .with_single_cert(chain, key)
+        .expect("the key belongs to the certificate");
+    let (chain, key) = authority.certificate(&["client.test"]);
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks them")
+        .with_root_certificates(authority.roots())
+        .with_client_auth_cert(chain, key)
+        .expect("the key belongs to the certificate");
+    let proxy = TunnelProxy::start_tls(server, Arc::new(tls)).await;
+    (proxy.expect("a proxy"), TlsConfig::from_rustls(client))
+}
+
+#[tokio::test]
+async fn a_proxy_has_tls_settings_of_its_own() {
+    // EDGE-201: an authority and a client certificate for the proxy, another authority or a
+    // fingerprint for the server.
+    let theirs = Authority::new();
+    let (chain, key) = theirs.certificate(&["a.test"]);
+    let pin = Fingerprint::of(chain.first().expect("one"));
+    let tls = rustls::ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks them")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("the key belongs to the certificate");
+    let server = TestServer::start_tls(Arc::new(tls), async |_| Response::ok("ok")).await;
+    let server = server.expect("a server");
+    let (place, tls) = exclusive(server.address()).await;
+    let proxy = Proxy::new(place.url()).expect("a proxy").tls(tls.clone());
+    let get = |connector: TlsConfig| {
+        session(trusting(connector))
+            .get("https://a.test/")
+            .proxy(&proxy)
+    };
+    let response = soon("the response", get(theirs.client()).send()).await;
+    let response = response.expect("a response");
+    let info = response.connection_info().tls().expect("TLS");
+    assert_eq!(info.server_name(), "a.test");
+    assert_eq!(text(get(TlsConfig::pinned(pin))).await, "ok");
+    let request = get(TlsConfig::new()).tls(theirs.client());
+    assert_eq!(text(request).await, "ok");
+    let asked = place.asked().len();
+
+    // Neither has what is the other's.
+    let error = failed(get(tls.clone())).await;
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    assert_eq!(place.asked().len(), asked + 1, "the proxy agreed");
+    for request in [
+        get(theirs.client()).proxy(place.url()),
+        get(theirs.client()).proxy(place.url()).tls(tls.clone()),
+    ] {
+        let ClientError::Connection(ConnectionError::Connect(error)) = failed(request).await else {
+            panic!("no connection to the proxy");
+        };
+        assert_eq!(error.kind(), &ConnectErrorKind::Certificate);
+        assert_eq!(error.host(), "127.0.0.1");
+    }
+    assert_eq!(place.asked().len(), asked + 1);
+}
+
+#[test]
+fn tls_settings_tell_proxies_apart() {
+    let proxy = |url| Proxy::new(url).expect("a proxy");
+    let tls = TlsConfig::new();
+    let with = |url, tls: &TlsConfig| proxy(url).tls(tls.clone());
+    let (plain, secure) = ("http://p.test:1", "https://p.test:1");
+    assert_eq!(with(secure, &tls), with(secure, &tls));
+    assert_ne!(with(secure, &tls), with(secure, &TlsConfig::new()));
+    assert_ne!(with(secure, &tls), proxy(secure));
+    assert_eq!(with(plain, &tls), proxy(plain), "there is no TLS");
+}
+
 #[tokio::test]
 async fn a_plain_request_goes_through_a_tls_proxy() {
     let authority = Authority::new();
@@ -316,10 +403,10 @@ async fn a_plain_request_goes_through_a_tls_proxy() {
     let proxy = proxy.expect("a proxy");
     let session = session(trusting(authority.client()).proxy(proxy.url("")));
     for _ in 0..2 {
-        assert_eq!(
-            text(session.get("http://a.test/x")).await,
-            "http://a.test/x"
-        );
+        let mut response = session.get("http://a.test/x").await.expect("a response");
+        // With the server nobody spoke TLS.
+        assert!(response.connection_info().tls().is_none());
+        assert_eq!(response.text().await.expect("a body"), "http://a.test/x");
     }
     assert_eq!(proxy.connections(), 1);
 }

@@ -14,12 +14,14 @@ use aio_core::{
 pub(crate) use self::tunnel::open;
 pub use self::tunnel::{TunnelAnswer, TunnelRefusal};
 use crate::key::ConnectionKey;
+use crate::tls::TlsConfig;
 
 /// An HTTP proxy: where it is, what it is told of who asks, and by which headers.
 ///
 /// `http` and `ws` requests are sent to it in absolute form; for `https` and `wss` it is
 /// asked for a tunnel, by `CONNECT`, through which TLS is spoken with the server. To a
-/// proxy whose URL is `https` TLS is spoken, too, by the connector's settings.
+/// proxy whose URL is `https` TLS is spoken, too: by settings [of its own](Self::tls), else
+/// by the connector's.
 ///
 /// Cheap to clone. Connections through proxies that differ in anything are never shared.
 ///
@@ -120,6 +122,26 @@ impl Proxy {
             self.settings().headers.insert(name, value)?;
         }
         Ok(self)
+    }
+
+    /// Speaks TLS with it so, if its URL is `https`, in place of the connector's settings.
+    ///
+    /// None of them is for the server, nor is one of a request's `tls` for the proxy: each
+    /// has authorities, client certificates and a fingerprint of its own. What the connector
+    /// has is for both, if there is nothing else: its client certificate, too, which is
+    /// shown to a proxy that asks for one.
+    ///
+    /// ```
+    /// # fn run(company: aio_connector::TlsConfig) -> Result<(), aio_connector::ProxyError> {
+    /// use aio_connector::Proxy;
+    ///
+    /// let proxy = Proxy::new("https://proxy.test:3129")?.tls(company);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.settings().key.set_tls(tls);
+        self
     }
 
     /// Returns its URL without credentials.

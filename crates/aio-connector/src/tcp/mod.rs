@@ -81,7 +81,7 @@ impl Dial for TcpDialer {
     ) -> BoxFuture<'a, Result<Transport, ConnectionError>> {
         Box::pin(async {
             let Some(proxy) = key.proxy() else {
-                let connected = self.connect(key, request).await;
+                let connected = self.connect(key, &self.tls, request).await;
                 return connected.map_err(|error| request.dial_failed(key, error));
             };
             Box::pin(self.connect_through(proxy, key, request)).await
@@ -98,16 +98,17 @@ impl Dial for TcpDialer {
 }
 
 impl TcpDialer {
-    /// Connects to an address of the peer that accepts.
+    /// Connects to an address of the peer that accepts; with `tls`, if it names no other.
     async fn connect(
         &self,
         key: &ConnectionKey,
+        tls: &TlsConfig,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, DialError> {
         request.phase = Phase::Connect;
         tracing::debug!(host = key.host(), port = key.port(), "connecting");
         let handshake = if key.is_tls() {
-            let prepared = request.step(Phase::Tls, self.tls.prepare(key)).await;
+            let prepared = request.step(Phase::Tls, tls.prepare(key)).await;
             let prepared = prepared.ok_or(DialError::Timeout)?;
             Some(prepared.map_err(DialError::Failed)?)
         } else {

@@ -16,7 +16,8 @@ impl TcpDialer {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, ConnectionError> {
         if !key.is_tls() {
-            return self.connect_to_proxy(proxy, request).await;
+            let connected = self.connect_to_proxy(proxy, request).await;
+            return connected.map(Transport::untold);
         }
         let prepared = request.within(Phase::Tls, self.tls.prepare(key)).await?;
         let failed = |request: &ConnectRequest<'_>, refusal| {
@@ -36,7 +37,10 @@ impl TcpDialer {
     ) -> Result<Transport, ConnectionError> {
         // CON-91: of a proxy's name nobody is told.
         let observer = request.observer.take();
-        let connected = self.connect(proxy.key(), request).await;
+        let key = proxy.key();
+        // What the connector pins is not asked of who has settings of its own.
+        let tls = key.tls().unwrap_or(&self.tls);
+        let connected = self.connect(key, tls, request).await;
         request.observer = observer;
         connected.map_err(|error| {
             // CON-54, CON-66, CON-88: names and TLS fail as they do with any host.

@@ -73,6 +73,7 @@ impl Handshake {
             fingerprint.check(shown).map_err(errors::of_tls)?;
         }
         let info = Arc::new(self.config.info(session, &self.server));
+        let info = Some(info);
         Ok(Transport::from(TlsTransport { stream, info }))
     }
 }
@@ -86,7 +87,7 @@ const READS: usize = 32;
 /// Dropped, it tells the peer so, if that goes without waiting.
 pub(crate) struct TlsTransport {
     stream: TlsStream<Transport>,
-    info: Arc<TlsInfo>,
+    info: Option<Arc<TlsInfo>>,
 }
 
 impl TlsTransport {
@@ -117,9 +118,14 @@ impl TlsTransport {
         lower.rest();
     }
 
-    /// Returns what was agreed on.
-    pub(crate) fn info(&self) -> &Arc<TlsInfo> {
-        &self.info
+    /// Returns what was agreed on, if that is to be told.
+    pub(crate) fn info(&self) -> Option<&Arc<TlsInfo>> {
+        self.info.as_ref()
+    }
+
+    /// Tells nobody what was agreed on.
+    pub(crate) fn hide_info(&mut self) {
+        self.info = None;
     }
 
     /// Returns the byte stream below.
