@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -30,6 +31,7 @@ pub struct TunnelProxy {
     address: SocketAddr,
     is_tls: bool,
     asked: Arc<Mutex<Vec<String>>>,
+    open: watch::Sender<usize>,
     acceptor: JoinHandle<()>,
 }
 
@@ -56,17 +58,24 @@ impl TunnelProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (address, is_tls) = (listener.local_addr()?, tls.is_some());
         let asked = Arc::default();
-        let log = Arc::clone(&asked);
+        let open = watch::Sender::new(0);
+        let (log, counted) = (Arc::clone(&asked), open.clone());
         let acceptor = tokio::spawn(async move {
             let mut tunnels = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tunnels.spawn(accepted(stream, tls.clone(), server, Arc::clone(&log)));
+                counted.send_modify(|open| *open += 1);
+                let (tls, log, counted) = (tls.clone(), Arc::clone(&log), counted.clone());
+                tunnels.spawn(async move {
+                    accepted(stream, tls, server, log).await;
+                    counted.send_modify(|open| *open -= 1);
+                });
             }
         });
         Ok(Self {
             address,
             is_tls,
             asked,
+            open,
             acceptor,
         })
     }
@@ -92,6 +101,18 @@ impl TunnelProxy {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Returns how many connections to it are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Waits until exactly so many are open.
+    pub async fn wait_for_open(&self, open: usize) {
+        // It keeps a sender itself: the channel is open.
+        _ = self.open.subscribe().wait_for(|now| *now == open).await;
     }
 }
 

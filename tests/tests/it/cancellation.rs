@@ -14,6 +14,7 @@ use aio_client::{
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
 use aio_tests::tls::Authority;
+use aio_tests::tunnel::TunnelProxy;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,13 +57,17 @@ enum Server<'a> {
     Whole(&'a TestServer),
     /// The same over TLS, and how to trust it.
     Tls(&'a TestServer, &'a Authority),
+    /// The same behind a proxy, whose connections are those that count.
+    Proxied(&'a TestServer, &'a Authority, &'a TunnelProxy),
     Early(&'a Early),
 }
 
 impl Server<'_> {
     fn url(&self, path: &str) -> String {
         match self {
-            Self::Whole(server) | Self::Tls(server, _) => server.url(path),
+            Self::Whole(server) | Self::Tls(server, _) | Self::Proxied(server, ..) => {
+                server.url(path)
+            }
             Self::Early(server) => format!("http://{}{path}", server.address),
         }
     }
@@ -70,14 +75,30 @@ impl Server<'_> {
     /// How a session trusts it; a session of its own resumes nothing.
     fn trusted(&self) -> TlsConfig {
         match self {
-            Self::Tls(_, authority) => authority.client(),
+            Self::Tls(_, authority) | Self::Proxied(_, authority, _) => authority.client(),
             Self::Whole(_) | Self::Early(_) => TlsConfig::new(),
         }
+    }
+
+    fn session(&self, limit: usize) -> ClientSession {
+        let connector = TcpConnector::builder()
+            .limit(limit)
+            .resolver(Arc::new(Slow))
+            .tls(self.trusted())
+            .build()
+            .expect("valid settings");
+        let builder = ClientSession::builder().connector(connector);
+        let builder = match self {
+            Self::Proxied(_, _, proxy) => builder.proxy(proxy.url()),
+            _ => builder,
+        };
+        builder.build().expect("valid settings")
     }
 
     fn open(&self) -> usize {
         match self {
             Self::Whole(server) | Self::Tls(server, _) => server.open(),
+            Self::Proxied(_, _, proxy) => proxy.open(),
             Self::Early(server) => *server.open.borrow(),
         }
     }
@@ -85,6 +106,7 @@ impl Server<'_> {
     async fn wait_for_open(&self, open: usize) {
         match self {
             Self::Whole(server) | Self::Tls(server, _) => server.wait_for_open(open).await,
+            Self::Proxied(_, _, proxy) => proxy.wait_for_open(open).await,
             Self::Early(server) => {
                 let mut now = server.open.subscribe();
                 now.wait_for(|now| *now == open).await.expect("it counts");
@@ -166,7 +188,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn sweep(server: &Server<'_>, (name, limit, idle, script): (&str, usize, usize, Script)) {
     for polls in 0.. {
         assert!(polls < MOST, "{name} does not end");
-        let session = session(limit, server.trusted());
+        let session = server.session(limit);
         let future = script(session.clone(), server.url(""));
         // In a task of its own, which on two workers need not be on this thread.
         let task = tokio::spawn(Polls {
@@ -204,19 +226,6 @@ async fn sweep(server: &Server<'_>, (name, limit, idle, script): (&str, usize, u
             return outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
-}
-
-fn session(limit: usize, tls: TlsConfig) -> ClientSession {
-    let connector = TcpConnector::builder()
-        .limit(limit)
-        .resolver(Arc::new(Slow))
-        .tls(tls)
-        .build()
-        .expect("valid settings");
-    ClientSession::builder()
-        .connector(connector)
-        .build()
-        .expect("valid settings")
 }
 
 /// A resolver that takes its time.
@@ -565,6 +574,17 @@ async fn sweep_all() {
     let server = server.expect("a server");
     for script in SCRIPTS {
         sweep(&Server::Tls(&server, &authority), script).await;
+    }
+    // From the dial by the request for a tunnel to TLS, once or twice.
+    let (address, tls) = (server.address(), authority.server(&["127.0.0.1"]));
+    for proxy in [
+        TunnelProxy::start(address).await,
+        TunnelProxy::start_tls(address, tls).await,
+    ] {
+        let proxy = proxy.expect("a proxy");
+        for script in SCRIPTS.iter().take(3) {
+            sweep(&Server::Proxied(&server, &authority, &proxy), *script).await;
+        }
     }
     let server = Early::start().await;
     for script in EARLY {
