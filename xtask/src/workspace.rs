@@ -77,8 +77,10 @@ impl Workspace {
 }
 
 impl Member {
+    /// The features that are for others to ask for.
     pub(crate) fn features(&self) -> impl Iterator<Item = &str> {
-        self.features.keys().map(String::as_str)
+        let names = self.features.keys().map(String::as_str);
+        names.filter(|name| !name.starts_with("__"))
     }
 }
 
@@ -94,7 +96,7 @@ pub(crate) mod tests {
          "dependencies": [
            {"name": "bytes", "req": "^1", "kind": null, "features": [], "optional": false},
            {"name": "tokio", "req": "^1", "kind": "dev", "features": ["rt"], "optional": false}],
-         "features": {"default": ["brotli"], "brotli": ["dep:brotli"], "zstd": []}},
+         "features": {"__both": [], "default": ["brotli"], "brotli": ["dep:brotli"], "zstd": []}},
         {"name": "xtask", "version": "0.1.0", "rust_version": null, "publish": [],
          "manifest_path": "/w/xtask/Cargo.toml", "dependencies": [], "features": {}}
       ],

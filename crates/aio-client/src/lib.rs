@@ -60,7 +60,7 @@ pub use aio_connector::{
     ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer,
     TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsVersion, Transport, TunnelAnswer, TunnelRefusal,
 };
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 #[cfg(feature = "hickory-dns")]
 pub use aio_connector::{HickoryResolver, NameServer};

@@ -34,9 +34,9 @@ mod sync;
 mod tcp;
 mod timer;
 mod timings;
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "__tls"))]
 #[path = "tls/absent.rs"]
 mod tls;
 mod transport;
@@ -70,7 +70,7 @@ pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};
 pub use self::timer::{SharedTimer, Timer, now};
 pub use self::timings::Timings;
 pub use self::tls::TlsConfig;
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 pub use self::tls::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 pub use self::transport::Transport;
 #[cfg(unix)]

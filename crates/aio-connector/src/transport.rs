@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 use std::io::Write;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ impl Transport {
     /// Writes what can be written without waiting.
     ///
     /// Asks the socket itself: the task may have spent its share of the runtime's budget.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     pub(crate) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Stream::Tcp(stream) => (&*SockRef::from(stream)).write(bytes),

@@ -338,7 +338,7 @@ async fn the_same_fingerprint_is_the_same_settings() {
 }
 
 /// What a client says when it begins: the name it asks for and the protocols it offers.
-async fn hello(tls: TlsConfig, host: &str) -> (Option<String>, Vec<String>) {
+pub(crate) async fn hello(tls: TlsConfig, host: &str) -> (Option<String>, Vec<String>) {
     let listener = Listener::new().await;
     let address = listener.host().parse().expect("an address");
     let connector = TcpConnector::builder()

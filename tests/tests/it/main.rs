@@ -49,5 +49,6 @@ mod text;
 mod timeouts;
 mod tls;
 mod tls_idle;
+mod tls_settings;
 mod unix;
 mod uploads;

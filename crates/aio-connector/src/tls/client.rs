@@ -2,44 +2,72 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{CryptoProvider, ring};
-use rustls_platform_verifier::Verifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 
-use super::config::Trust;
+use super::checks::{Checked, Either};
+use super::key_log::KeyLogFile;
+use super::provider::provider;
+use super::roots;
+use super::settings::{Settings, Trust};
 use super::verifier::NoAuthority;
+use crate::info::TlsVersion;
 
 /// The protocol that is spoken, as ALPN names it.
 pub(super) const HTTP11: &[u8] = b"http/1.1";
 
-pub(super) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, rustls::Error> {
-    // The provider is given, never that of the process: others may have set another.
-    let provider: Arc<CryptoProvider> = ring::default_provider().into();
-    let mut made = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
+pub(super) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions(settings))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier(trust, provider)?)
-        .with_no_client_auth();
-    // CON-71.
-    made.alpn_protocols = vec![HTTP11.to_vec()];
+        .with_custom_certificate_verifier(verifier(settings)?);
+    let mut made = match &settings.identity {
+        Some(identity) => {
+            let shown = SingleCertAndKey::from(Arc::clone(identity));
+            builder.with_client_cert_resolver(Arc::new(shown))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    made.alpn_protocols.clone_from(&settings.alpn);
+    made.enable_sni = settings.sni;
+    if !settings.resumption {
+        made.resumption = Resumption::disabled();
+    }
+    if let Some(log) = &settings.key_log {
+        made.key_log = Arc::<KeyLogFile>::clone(log);
+    }
     Ok(Arc::new(made))
 }
 
-fn verifier(
-    trust: &Trust,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-    Ok(match trust {
-        Trust::Default => Arc::new(Verifier::new(provider)?),
-        Trust::Roots(roots) => {
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), provider);
-            let built = builder.build();
-            built.map_err(|error| rustls::Error::General(error.to_string()))?
-        }
+fn versions(settings: &Settings) -> Vec<&'static SupportedProtocolVersion> {
+    let known = [(TlsVersion::Tls13, &TLS13), (TlsVersion::Tls12, &TLS12)];
+    let wanted = known
+        .into_iter()
+        .filter(|(version, _)| settings.versions.contains(version));
+    wanted.map(|(_, version)| version).collect()
+}
+
+fn verifier(settings: &Settings) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    let (fingerprint, any_hostname) = (settings.fingerprint, settings.any_hostname);
+    let verifier: Arc<dyn ServerCertVerifier> = match &settings.trust {
+        Trust::System => Arc::new(roots::system()?),
+        Trust::Roots(named) => Arc::<WebPkiServerVerifier>::clone(named),
+        Trust::SystemAnd(named) => Arc::new(Either {
+            named: Arc::clone(named),
+            system: roots::system()?,
+        }),
         // CON-74: whose fingerprint is known needs no authority.
-        Trust::Pinned(fingerprint) => Arc::new(NoAuthority::new(Some(*fingerprint), &provider)),
-        Trust::Anyone => Arc::new(NoAuthority::new(None, &provider)),
-    })
+        Trust::Anyone => return Ok(Arc::new(NoAuthority::new(fingerprint, &provider()))),
+    };
+    if fingerprint.is_none() && !any_hostname {
+        return Ok(verifier);
+    }
+    Ok(Arc::new(Checked {
+        verifier,
+        fingerprint,
+        any_hostname,
+    }))
 }

@@ -5,15 +5,15 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
+use super::TlsConfigBuilder;
 use super::client::client_config;
-use super::errors::{self, TlsConfigError};
+use super::errors;
 use super::facts::LastChain;
 use super::fingerprint::Fingerprint;
+use super::settings::{Settings, Trust};
 use crate::error::Refusal;
 
 /// How TLS is spoken; what aiohttp takes as `ssl`.
@@ -39,22 +39,20 @@ pub struct TlsConfig {
 }
 
 pub(super) struct Shared {
-    pub(super) trust: Trust,
+    settings: Settings,
+    likeness: Likeness,
     /// Made when it is first needed: reading the system's roots takes a while.
-    pub(super) client: OnceCell<Arc<ClientConfig>>,
+    client: OnceCell<Arc<ClientConfig>>,
     pub(super) last_chain: LastChain,
 }
 
-/// Which servers are trusted.
-pub(super) enum Trust {
-    /// Whoever the system trusts, or as settings of rustls say.
-    Default,
-    /// Whom one of these has signed for.
-    Roots(Arc<RootCertStore>),
-    /// The one with this certificate.
-    Pinned(Fingerprint),
-    /// Anyone.
-    Anyone,
+/// Which settings are the same.
+#[derive(Clone, Copy)]
+enum Likeness {
+    /// Those that pin the same certificate, or none, and say nothing else.
+    Pinned(Option<Fingerprint>),
+    /// Clones only.
+    Clones,
 }
 
 impl TlsConfig {
@@ -63,7 +61,7 @@ impl TlsConfig {
     /// What the system trusts is read with the first connection; if that fails, so does
     /// the connection, and the next one tries again.
     pub fn new() -> Self {
-        Self::trusting(Trust::Default)
+        Self::with(Settings::default(), None)
     }
 
     /// Makes settings that trust the server with this certificate, whoever signed it and
@@ -85,7 +83,7 @@ impl TlsConfig {
     /// # }
     /// ```
     pub fn pinned(fingerprint: Fingerprint) -> Self {
-        Self::trusting(Trust::Pinned(fingerprint))
+        Self::asking_nobody(Some(fingerprint))
     }
 
     /// Makes settings that trust anyone; aiohttp's `ssl=False`.
@@ -95,23 +93,34 @@ impl TlsConfig {
     /// [its authority](TlsConfigBuilder::root_certificate_pem) does as well, and is safe.
     /// The server must prove that it has the certificate's key, as for those.
     pub fn danger_accept_any_certificate() -> Self {
-        Self::trusting(Trust::Anyone)
+        Self::asking_nobody(None)
     }
 
-    /// Returns the settings to make others with.
+    /// Returns the default settings, to make others of.
     pub fn builder() -> TlsConfigBuilder {
-        TlsConfigBuilder {
-            roots: RootCertStore::empty(),
-            error: None,
-        }
+        TlsConfigBuilder::new()
     }
 
-    fn trusting(trust: Trust) -> Self {
-        let client = OnceCell::new();
+    fn asking_nobody(fingerprint: Option<Fingerprint>) -> Self {
+        let settings = Settings {
+            trust: Trust::Anyone,
+            fingerprint,
+            ..Settings::default()
+        };
+        Self::alike(settings, Likeness::Pinned(fingerprint), None)
+    }
+
+    /// Makes one of settings; `client` is what rustls is told, if that is known.
+    pub(super) fn with(settings: Settings, client: Option<Arc<ClientConfig>>) -> Self {
+        Self::alike(settings, Likeness::Clones, client)
+    }
+
+    fn alike(settings: Settings, likeness: Likeness, client: Option<Arc<ClientConfig>>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                trust,
-                client,
+                settings,
+                likeness,
+                client: OnceCell::new_with(client),
                 last_chain: LastChain::default(),
             }),
         }
@@ -120,24 +129,26 @@ impl TlsConfig {
     /// Gives what rustls needs; whoever comes while it is made waits, so that the system's
     /// roots are read once.
     pub(crate) async fn client(&self) -> Result<Arc<ClientConfig>, Refusal> {
-        let Shared { trust, client, .. } = &*self.shared;
-        let make = async || match trust {
+        let make = async || match self.shared.settings.trust {
             // Files are read, which no timeout of ours could interrupt.
-            Trust::Default => tokio::task::spawn_blocking(|| client_config(&Trust::Default))
-                .await
-                .map_err(|error| errors::before_tls(io::Error::from(error)))?
-                .map_err(errors::of_tls),
-            known => client_config(known).map_err(errors::of_tls),
+            Trust::System | Trust::SystemAnd(_) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::task::spawn_blocking(move || client_config(&shared.settings))
+                    .await
+                    .map_err(|error| errors::before_tls(io::Error::from(error)))?
+                    .map_err(errors::of_tls)
+            }
+            Trust::Roots(_) | Trust::Anyone => {
+                client_config(&self.shared.settings).map_err(errors::of_tls)
+            }
         };
-        client.get_or_try_init(make).await.map(Arc::clone)
+        let client = self.shared.client.get_or_try_init(make).await;
+        client.map(Arc::clone)
     }
 
-    /// Returns the certificate that the server must have, if it is known.
+    /// Returns that of the certificate that the server must have, if it is known.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
-        match self.shared.trust {
-            Trust::Pinned(fingerprint) => Some(fingerprint),
-            _ => None,
-        }
+        self.shared.settings.fingerprint
     }
 }
 
@@ -149,9 +160,8 @@ impl Default for TlsConfig {
 
 impl PartialEq for TlsConfig {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.shared.trust, &other.shared.trust) {
-            (Trust::Pinned(this), Trust::Pinned(that)) => this == that,
-            (Trust::Anyone, Trust::Anyone) => true,
+        match (self.shared.likeness, other.shared.likeness) {
+            (Likeness::Pinned(this), Likeness::Pinned(that)) => this == that,
             _ => Arc::ptr_eq(&self.shared, &other.shared),
         }
     }
@@ -161,79 +171,19 @@ impl Eq for TlsConfig {}
 
 impl Hash for TlsConfig {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match &self.shared.trust {
-            Trust::Pinned(fingerprint) => fingerprint.hash(state),
-            Trust::Anyone => {}
-            Trust::Default | Trust::Roots(_) => Arc::as_ptr(&self.shared).hash(state),
+        match self.shared.likeness {
+            Likeness::Pinned(fingerprint) => fingerprint.hash(state),
+            Likeness::Clones => Arc::as_ptr(&self.shared).hash(state),
         }
     }
 }
 
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut settings = f.debug_struct("TlsConfig");
-        match &self.shared.trust {
-            Trust::Pinned(fingerprint) => settings.field("fingerprint", fingerprint),
-            Trust::Anyone => settings.field("accepts", &"any certificate"),
-            Trust::Default | Trust::Roots(_) => &mut settings,
-        };
-        settings.finish_non_exhaustive()
+        self.shared
+            .settings
+            .describe(&mut f.debug_struct("TlsConfig"))
     }
-}
-
-/// Settings to make a [`TlsConfig`] with.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct TlsConfigBuilder {
-    roots: RootCertStore,
-    error: Option<TlsConfigError>,
-}
-
-impl TlsConfigBuilder {
-    /// Trusts the certificates of a PEM text, and nobody else: the system's are left out,
-    /// as with Python's `ssl.create_default_context(cafile=…)`. More than one text may be
-    /// given.
-    pub fn root_certificate_pem(mut self, pem: &[u8]) -> Self {
-        if let Err(error) = add_roots(&mut self.roots, pem) {
-            self.error.get_or_insert(error);
-        }
-        self
-    }
-
-    /// Makes the settings.
-    ///
-    /// # Errors
-    /// If a PEM text has no certificate, or one that cannot be read.
-    pub fn build(self) -> Result<TlsConfig, TlsConfigError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        Ok(TlsConfig::trusting(if self.roots.is_empty() {
-            Trust::Default
-        } else {
-            Trust::Roots(Arc::new(self.roots))
-        }))
-    }
-}
-
-fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsConfigError> {
-    let mut found = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| TlsConfigError::Pem {
-            reason: error.to_string().into(),
-        })?;
-        found += 1;
-        roots
-            .add(certificate)
-            .map_err(|error| TlsConfigError::Certificate {
-                position: found,
-                reason: error.to_string().into(),
-            })?;
-    }
-    if found == 0 {
-        return Err(TlsConfigError::NoCertificate);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -241,31 +191,6 @@ mod tests {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     use super::*;
-
-    #[track_caller]
-    fn check(pem: &str, want: &str) {
-        let builder = TlsConfig::builder().root_certificate_pem(pem.as_bytes());
-        let error = builder.build().expect_err("it has no certificate");
-        assert_eq!(error.to_string(), want);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_text_is_told() {
-        let none = "no certificate in the PEM text";
-        check("", none);
-        check("once upon a time", none);
-        check("-----BEGIN X-----\naGVsbG8=\n-----END X-----\n", none);
-        let certificate =
-            |base64| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
-        check(
-            &certificate("aGVsbG8="),
-            "certificate 1 of the PEM text is malformed: invalid peer certificate: BadEncoding",
-        );
-        check(
-            &certificate("%%%"),
-            "malformed PEM text: base64 decode error: InvalidCharacter(37)",
-        );
-    }
 
     #[test]
     fn settings_are_equal_to_their_clones_only() {

@@ -1,4 +1,4 @@
-//! What can go wrong with TLS.
+//! What a handshake fails for.
 
 use std::error::Error;
 use std::io;
@@ -8,41 +8,6 @@ use rustls::{CertificateError, OtherError};
 
 use super::fingerprint::Mismatch;
 use crate::error::{ConnectErrorKind, Refusal};
-
-/// Settings that no [`TlsConfig`](super::TlsConfig) can be made of; aiohttp's `ValueError`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsConfigError {
-    /// The text has no section `BEGIN CERTIFICATE`.
-    #[error("no certificate in the PEM text")]
-    NoCertificate,
-    /// The text is no PEM.
-    #[error("malformed PEM text: {reason}")]
-    Pem {
-        /// What is wrong with it.
-        reason: Box<str>,
-    },
-    /// A certificate in the text cannot be read.
-    #[error("certificate {position} of the PEM text is malformed: {reason}")]
-    Certificate {
-        /// Which one; the first is 1.
-        position: usize,
-        /// What is wrong with it.
-        reason: Box<str>,
-    },
-    /// A fingerprint has the length of MD5 or SHA-1.
-    #[error("md5 and sha1 are insecure and not supported. Use sha256.")]
-    WeakFingerprint,
-    /// A fingerprint has not the length of SHA-256, 32 bytes.
-    #[error("fingerprint has invalid length")]
-    FingerprintLength {
-        /// How many bytes it has.
-        length: usize,
-    },
-    /// A fingerprint is not written in hexadecimal.
-    #[error("fingerprint is not hexadecimal")]
-    FingerprintDigits,
-}
 
 /// Names what a handshake failed for.
 ///

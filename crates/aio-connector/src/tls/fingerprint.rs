@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::{CertificateError, OtherError};
 
-use super::errors::TlsConfigError;
+use super::config_error::TlsConfigError;
+use super::provider::TLS13_AES_128_GCM_SHA256;
 use crate::error::hex;
 
 /// The SHA-256 of a certificate in DER; aiohttp's `Fingerprint`.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use tokio::sync::OnceCell;
 
 use super::client::HTTP11;
-use super::config::{Shared, TlsConfig, Trust};
-use super::facts::LastChain;
+use super::config::TlsConfig;
+use super::settings::Settings;
 
 impl TlsConfig {
     /// Takes over settings of rustls.
@@ -23,13 +22,6 @@ impl TlsConfig {
     pub fn from_rustls(config: impl Into<Arc<ClientConfig>>) -> Self {
         let mut config = Arc::unwrap_or_clone(config.into());
         config.alpn_protocols.retain(|protocol| protocol == HTTP11);
-        let shared = Shared {
-            trust: Trust::Default,
-            client: OnceCell::new_with(Some(Arc::new(config))),
-            last_chain: LastChain::default(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self::with(Settings::default(), Some(Arc::new(config)))
     }
 }

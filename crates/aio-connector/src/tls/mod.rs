@@ -1,12 +1,21 @@
 //! TLS under a connection.
 
+mod builder;
+mod checks;
 mod client;
 mod config;
+mod config_error;
 mod errors;
 mod facts;
 mod fingerprint;
 #[cfg(feature = "rustls")]
 mod from_rustls;
+mod identity;
+mod key_log;
+mod pem;
+mod provider;
+mod roots;
+mod settings;
 mod verifier;
 
 use std::io::{self, Read, Write};
@@ -19,8 +28,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub use self::config::{TlsConfig, TlsConfigBuilder};
-pub use self::errors::TlsConfigError;
+pub use self::builder::TlsConfigBuilder;
+pub use self::config::TlsConfig;
+pub use self::config_error::TlsConfigError;
 pub use self::fingerprint::Fingerprint;
 use crate::error::Refusal;
 use crate::info::TlsInfo;

@@ -1,9 +1,9 @@
 //! A resolver that asks name servers itself, by hickory.
 
 mod connections;
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 mod encryption;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "__tls"))]
 #[path = "encryption/absent.rs"]
 mod encryption;
 mod error;
@@ -29,7 +29,7 @@ use self::connections::Connections;
 use self::encryption::Encryption;
 pub use self::server::NameServer;
 use super::{AddressFamily, BoxFuture, Resolved, Resolver};
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 use crate::tls::TlsConfig;
 
 /// Asks name servers itself, as hickory does it; aiohttp's `AsyncResolver`.
@@ -161,7 +161,7 @@ impl HickoryResolver {
 
     /// Sets which name servers are trusted that are asked by TLS or HTTPS; default whom the
     /// operating system trusts.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.encryption = tls.into();
         self

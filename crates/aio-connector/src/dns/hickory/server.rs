@@ -1,7 +1,7 @@
 //! A name server to be asked.
 
 use std::net::SocketAddr;
-#[cfg(feature = "tls")]
+#[cfg(feature = "__tls")]
 use std::sync::Arc;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
@@ -40,7 +40,7 @@ impl NameServer {
     /// let server = NameServer::tls("9.9.9.9:853".parse()?, "dns.quad9.net");
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     pub fn tls(address: SocketAddr, name: &str) -> Self {
         Self::asked_by(address, vec![ConnectionConfig::tls(name.into())])
     }
@@ -48,18 +48,18 @@ impl NameServer {
     /// Asks by HTTPS (RFC 8484) at the path `/dns-query`; the port is 443 as a rule.
     ///
     /// The certificate must be for `name`, which is a name or an IP address.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     pub fn https(address: SocketAddr, name: &str) -> Self {
         Self::asked_by_https(address, name, None)
     }
 
     /// Asks by HTTPS at another path.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     pub fn https_at(address: SocketAddr, name: &str, path: &str) -> Self {
         Self::asked_by_https(address, name, Some(path.into()))
     }
 
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "__tls")]
     fn asked_by_https(address: SocketAddr, name: &str, path: Option<Arc<str>>) -> Self {
         Self::asked_by(address, vec![ConnectionConfig::https(name.into(), path)])
     }

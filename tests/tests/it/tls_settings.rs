@@ -1,0 +1,716 @@
+//! What users say of TLS: roots, client certificates, versions, ALPN, SNI, revocation lists,
+//! key logs.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aio_client::{
+    ClientError, ClientSession, Fingerprint, TlsConfig, TlsConfigBuilder, TlsConfigError,
+    TlsVersion,
+};
+use aio_tests::http_server::{Response, TestServer};
+use aio_tests::tls::Authority;
+use rcgen::{CertificateParams, SerialNumber, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+
+use crate::fingerprints::hello;
+use crate::tls::{session, text};
+
+const LOCALHOST: &[&str] = &["127.0.0.1"];
+
+/// A file of its own; dropping it removes it.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn path() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("aio-tls-{}-{count}", process::id())))
+    }
+
+    fn new(text: &str) -> Self {
+        let file = Self::path();
+        fs::write(&file.0, text).expect("a file");
+        file
+    }
+}
+
+impl AsRef<Path> for Temporary {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).expect("it is there");
+    }
+}
+
+/// A certificate or key of `tests/data/tls`.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data/tls")
+        .join(name)
+}
+
+async fn start(tls: ServerConfig) -> TestServer {
+    let answer = async |_| Response::ok("hello").header("Connection", "close");
+    let server = TestServer::start_tls(Arc::new(tls), answer).await;
+    server.expect("a server")
+}
+
+/// A server with this certificate.
+async fn showing(authority: &Authority, params: &CertificateParams) -> TestServer {
+    let (certificate, key) = authority.sign(params);
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
+    let provider = rustls::crypto::ring::default_provider();
+    let tls = ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks them")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key);
+    start(tls.expect("the key belongs to the certificate")).await
+}
+
+fn params(name: &str) -> CertificateParams {
+    CertificateParams::new([name.to_owned()]).expect("a name")
+}
+
+async fn trusts(builder: TlsConfigBuilder, server: &TestServer) {
+    let session = session(builder.build().expect("valid settings"));
+    let body = text(&session, server.url("/")).await;
+    assert_eq!(body.expect("trust"), "hello");
+}
+
+/// Checks that the server's certificate is refused, for a reason that has this word in it.
+async fn refuses(builder: TlsConfigBuilder, server: &TestServer, why: &str) {
+    let session = session(builder.build().expect("valid settings"));
+    let error = text(&session, server.url("/")).await;
+    let error = error.expect_err("it is not trusted");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    assert!(told(&error).contains(why), "{}", told(&error));
+}
+
+/// What an error and its causes say, in small letters.
+fn told(error: &ClientError) -> String {
+    let mut told = String::new();
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        told += &format!("{error} {error:?}: ");
+        cause = error.source();
+    }
+    told.to_lowercase()
+}
+
+#[track_caller]
+fn check(builder: TlsConfigBuilder, want: &str) {
+    let error = builder.build().expect_err("something is wrong with it");
+    assert_eq!(error.to_string(), want);
+}
+
+#[tokio::test]
+async fn roots_add_up() {
+    let (one, two) = (Authority::new(), Authority::new());
+    let file = Temporary::new(&two.pem());
+    let first = start(one.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+    let second = start(two.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+
+    let alone = || TlsConfig::builder().root_certificate_pem(one.pem());
+    trusts(alone(), &first).await;
+    refuses(alone(), &second, "unknown").await;
+    let both = || alone().root_certificate_file(&file);
+    trusts(both(), &first).await;
+    trusts(both(), &second).await;
+    // Nobody whom Mozilla trusts has signed for a server here.
+    trusts(alone().bundled_roots(), &first).await;
+    refuses(alone().bundled_roots(), &second, "unknown").await;
+    refuses(TlsConfig::builder().bundled_roots(), &first, "unknown").await;
+}
+
+/// What a process is to do whose `SSL_CERT_FILE` is set.
+const PART: &str = "AIO_TESTS_PART";
+
+/// Runs this test again in a process of its own, with other files of the system's.
+#[track_caller]
+fn again(test: &str, file: &Path, arguments: &str) {
+    let test = format!("tls_settings::{test}");
+    let program = std::env::current_exe().expect("it runs");
+    let output = process::Command::new(program)
+        .args([&*test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(PART, arguments)
+        .env("SSL_CERT_FILE", file)
+        .env_remove("SSL_CERT_DIR")
+        .output();
+    let output = output.expect("a process");
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("1 passed"), "the test was not found: {told}");
+}
+
+// Elsewhere the system asks no file.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_systems_roots_are_those_of_ssl_cert_file() {
+    const NAME: &str = "the_systems_roots_are_those_of_ssl_cert_file";
+    let Ok(named) = std::env::var(PART) else {
+        let (system, named) = (Authority::new(), Authority::new());
+        // One that cannot be read is left out.
+        let file = Temporary::new(&format!("{BROKEN}{}", system.pem()));
+        let first = start(system.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+        let second = start(named.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+        let other = start(named.server_with(&["elsewhere.test"], rustls::ALL_VERSIONS)).await;
+        let part = [first.url("/"), second.url("/"), other.url("/"), named.pem()].join(" ");
+        let child = tokio::task::spawn_blocking(move || again(NAME, &file.0, &part));
+        return child.await.expect("the child passes");
+    };
+    let mut parts = named.splitn(4, ' ').map(str::to_owned);
+    let mut part = || parts.next().expect("four parts");
+    let (first, second, other, pem) = (part(), part(), part(), part());
+    let builder = TlsConfig::builder;
+    let named = || builder().root_certificate_pem(&pem);
+    for (builder, trusts_first, trusts_second) in [
+        (builder(), true, false),
+        (builder().system_roots(), true, false),
+        (builder().native_roots(), true, false),
+        (builder().bundled_roots(), false, false),
+        (builder().bundled_roots().system_roots(), true, false),
+        (builder().bundled_roots().native_roots(), true, false),
+        (named(), false, true),
+        (named().system_roots(), true, true),
+        (named().native_roots(), true, true),
+    ] {
+        let session = session(builder.build().expect("valid settings"));
+        for (url, trusts) in [(&first, trusts_first), (&second, trusts_second)] {
+            let outcome = text(&session, url.clone()).await;
+            assert_eq!(outcome.is_ok(), trusts, "{outcome:?}");
+        }
+    }
+    let default = text(&ClientSession::new(), first).await;
+    assert_eq!(default.expect("trust"), "hello");
+    // Of two judgements the one is told that knows more.
+    let tls = named().system_roots().build().expect("valid settings");
+    let error = text(&session(tls), other).await.expect_err("another name");
+    assert!(told(&error).contains("name"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_ssl_cert_file_of_no_use_is_named() {
+    const NAME: &str = "an_ssl_cert_file_of_no_use_is_named";
+    let Ok(want) = std::env::var(PART) else {
+        let (empty, broken) = (Temporary::new("# empty"), Temporary::new(BROKEN));
+        let missing = "/nowhere/ca.pem: No such file or directory (os error 2)";
+        let shown = |file: &Temporary, why| format!("{}, {why}", file.0.display());
+        for (file, why) in [
+            (Path::new("/nowhere/ca.pem"), missing.to_owned()),
+            (empty.as_ref(), shown(&empty, "which has none")),
+            (broken.as_ref(), shown(&broken, "of which none can be read")),
+        ] {
+            let want = format!(
+                "there are no certificates of authorities to trust: SSL_CERT_FILE names {why}"
+            );
+            again(NAME, file, &want);
+        }
+        return;
+    };
+    check(TlsConfig::builder().native_roots(), &want);
+    let named = TlsConfig::builder().bundled_roots().system_roots();
+    for builder in [TlsConfig::builder(), named] {
+        let session = session(builder.build().expect("valid settings"));
+        let error = text(&session, "https://127.0.0.1:1/".to_owned()).await;
+        let error = error.expect_err("nobody is trusted");
+        assert_eq!(error.aiohttp_class(), "ClientConnectorSSLError", "{error}");
+        assert!(told(&error).contains(&want.to_lowercase()), "{error:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_of_no_use_is_named() {
+    let (empty, broken) = (Temporary::new("# empty"), Temporary::new(BROKEN));
+    let (empty_name, broken_name) = (empty.0.display(), broken.0.display());
+    let builder = TlsConfig::builder;
+    check(
+        builder().root_certificate_file("/nowhere/ca.pem"),
+        "cannot open /nowhere/ca.pem: No such file or directory (os error 2)",
+    );
+    check(
+        builder().root_certificate_file(&empty),
+        &format!("no certificate in {empty_name}"),
+    );
+    check(
+        builder().root_certificate_file(&broken),
+        &format!(
+            "certificate 1 of {broken_name} is malformed: invalid peer certificate: BadEncoding"
+        ),
+    );
+    check(
+        builder().certificate_revocation_list_file(&empty),
+        &format!("no revocation list in {empty_name}"),
+    );
+    check(
+        builder().client_certificate_files(&empty, data("pkcs8.key")),
+        &format!("no certificate in {empty_name}"),
+    );
+    check(
+        builder().client_certificate_files(data("rsa.pem"), &empty),
+        &format!("no private key in {empty_name}"),
+    );
+    check(
+        builder().client_certificate_files(data("rsa.pem"), "/nowhere/client.key"),
+        "cannot open /nowhere/client.key: No such file or directory (os error 2)",
+    );
+    check(
+        builder().key_log_file("/nowhere/keys.log"),
+        "cannot open /nowhere/keys.log: No such file or directory (os error 2)",
+    );
+    // The first one counts, whatever comes behind it.
+    let first = builder().root_certificate_file("/nowhere/ca.pem");
+    check(
+        first
+            .client_certificate_pem("", "")
+            .key_log_file("/nowhere/keys.log"),
+        "cannot open /nowhere/ca.pem: No such file or directory (os error 2)",
+    );
+}
+
+const BROKEN: &str = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+
+#[test]
+fn keys_are_read_in_the_forms_of_openssl() {
+    let both = |certificate: &str, key: &str| {
+        let read = |name| fs::read_to_string(data(name)).expect("a file");
+        [
+            read(certificate) + &read(key),
+            read(key) + &read(certificate),
+        ]
+    };
+    for (certificate, key) in [
+        ("rsa.pem", "pkcs8.key"),
+        ("rsa.pem", "pkcs1.key"),
+        ("v1.pem", "pkcs8.key"),
+        ("ec.pem", "sec1.key"),
+    ] {
+        let builder = TlsConfig::builder;
+        let files = builder().client_certificate_files(data(certificate), data(key));
+        files.build().expect(key);
+        // One text has both, the one or the other first.
+        for text in both(certificate, key) {
+            let builder = builder().client_certificate_pem(&text, &text);
+            builder.build().expect(key);
+            let file = Temporary::new(&text);
+            let builder = TlsConfig::builder().client_certificate_files(&file, &file);
+            builder.build().expect(key);
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_key_is_refused_with_advice() {
+    for name in ["encrypted-pkcs8.key", "encrypted-pkcs1.key"] {
+        let builder = TlsConfig::builder().client_certificate_files(data("rsa.pem"), data(name));
+        let error = builder.build().expect_err("there is no password");
+        assert_eq!(
+            error,
+            TlsConfigError::EncryptedKey {
+                file: Some(data(name))
+            }
+        );
+        let shown = error.to_string();
+        for part in [
+            name,
+            "encrypted",
+            "`openssl pkey -in encrypted.pem -out key.pem`",
+        ] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_key_belongs_to_its_certificate() {
+    let builder = TlsConfig::builder;
+    for certificate in ["ec.pem", "v1.pem"] {
+        let (certificate, other) = (data(certificate), Authority::new().server_pem(LOCALHOST).1);
+        let other = Temporary::new(&other);
+        let builder = builder().client_certificate_files(&certificate, &other);
+        let error = builder.build().expect_err("it is another's");
+        let _: &dyn Error = &error;
+        assert!(
+            !matches!(error, TlsConfigError::PrivateKey { .. }),
+            "{error}"
+        );
+    }
+    let (ec, rsa) = (data("ec.pem"), data("pkcs8.key"));
+    check(
+        builder().client_certificate_files(&ec, &rsa),
+        &format!(
+            "the private key in {} does not belong to the first certificate in {}",
+            rsa.display(),
+            ec.display()
+        ),
+    );
+}
+
+/// Settings of a server that wants a certificate of the clients of `authority`.
+fn wanting(
+    server: &Authority,
+    clients: &Authority,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = Arc::new(clients.roots());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let (chain, key) = server.certificate(LOCALHOST);
+    ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("ring speaks them")
+        .with_client_cert_verifier(verifier.build().expect("an authority"))
+        .with_single_cert(chain, key)
+        .expect("the key belongs to the certificate")
+}
+
+/// CON-78.
+#[tokio::test]
+async fn a_client_shows_its_certificate() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let (chain, key) = clients.server_pem(&["client.test"]);
+    let (other_chain, other_key) = authority.server_pem(&["client.test"]);
+    let trusting = || TlsConfig::builder().root_certificate_pem(authority.pem());
+    for version in [&TLS12, &TLS13] {
+        let server = start(wanting(&authority, &clients, &[version])).await;
+        trusts(trusting().client_certificate_pem(&chain, &key), &server).await;
+        // It goes with any other way to know the server.
+        let pinned = TlsConfig::builder().danger_accept_any_certificate();
+        trusts(pinned.client_certificate_pem(&chain, &key), &server).await;
+        for builder in [
+            trusting(),
+            trusting().client_certificate_pem(&other_chain, &other_key),
+        ] {
+            let session = session(builder.build().expect("valid settings"));
+            let refused = text(&session, server.url("/")).await;
+            refused.expect_err("the server wants another certificate");
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let (chain, key) = Authority::new().server_pem(LOCALHOST);
+    let builder = TlsConfig::builder().client_certificate_pem(&chain, &key);
+    let shown = format!("{builder:?} {:?}", builder.clone().build());
+    assert_eq!(shown, "TlsConfigBuilder { .. } Ok(TlsConfig { .. })");
+    let broken = format!("{key}{}", key.replace("-----END", "secret! -----END"));
+    let broken = broken.split_once("-----END").expect("a key").0;
+    let error = TlsConfig::builder()
+        .client_certificate_pem(&chain, broken)
+        .build();
+    let shown = format!("{:?}", error.expect_err("it has no end"));
+    for line in key.lines().filter(|line| !line.starts_with("--")) {
+        assert!(!shown.contains(line), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn versions_are_between_two() {
+    let authority = Authority::new();
+    let trusting = || TlsConfig::builder().root_certificate_pem(authority.pem());
+    let (old, new) = (TlsVersion::Tls12, TlsVersion::Tls13);
+    let any = start(authority.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+    for (builder, version) in [
+        (trusting(), new),
+        (trusting().max_version(old), old),
+        (trusting().min_version(new), new),
+        (trusting().min_version(old).max_version(new), new),
+        (trusting().max_version(old).min_version(old), old),
+    ] {
+        let session = session(builder.build().expect("valid settings"));
+        let response = session.get(any.url("/")).await.expect("trust");
+        let tls = response.connection_info().tls().expect("it is TLS");
+        assert_eq!(tls.version(), version);
+    }
+    for (builder, spoken) in [
+        (trusting().min_version(new), &TLS12),
+        (trusting().max_version(old), &TLS13),
+    ] {
+        let server = start(authority.server_with(LOCALHOST, &[spoken])).await;
+        let session = session(builder.build().expect("valid settings"));
+        let error = text(&session, server.url("/")).await;
+        let error = error.expect_err("they have none in common");
+        assert_eq!(error.aiohttp_class(), "ClientConnectorSSLError");
+    }
+    let want = "no version of TLS is both TLSv1.3 or newer and TLSv1.2 or older";
+    check(trusting().min_version(new).max_version(old), want);
+    check(trusting().max_version(old).min_version(new), want);
+}
+
+#[tokio::test]
+async fn a_hello_has_what_is_to_be_told() {
+    let anyone = || TlsConfig::builder().danger_accept_any_certificate();
+    for (builder, name, protocols) in [
+        (anyone(), Some("a.test"), &["http/1.1"][..]),
+        (anyone().server_name_indication(false), None, &["http/1.1"]),
+        (anyone().alpn(&[]), Some("a.test"), &[]),
+        (
+            anyone().alpn(&["x-amzn-http-ca", "http/1.1"]),
+            Some("a.test"),
+            &["x-amzn-http-ca", "http/1.1"],
+        ),
+    ] {
+        let (asked, offered) = hello(builder.build().expect("valid settings"), "a.test").await;
+        assert_eq!(asked.as_deref(), name);
+        assert_eq!(offered, protocols);
+    }
+}
+
+#[test]
+fn protocols_that_are_not_spoken_are_not_offered() {
+    let builder = TlsConfig::builder;
+    check(
+        builder().alpn(&["h2", "http/1.1"]),
+        "the protocol `h2` is not spoken here, so that it cannot be offered",
+    );
+    let long = "x".repeat(256);
+    check(
+        builder().alpn(&[&long]),
+        "the name of a protocol has 256 bytes, and not 1 to 255",
+    );
+    check(
+        builder().alpn(&[""]),
+        "the name of a protocol has 0 bytes, and not 1 to 255",
+    );
+    builder().alpn(&[&long[1..]]).build().expect("it is short");
+}
+
+/// The name in a certificate counts, though the server was not told it.
+#[tokio::test]
+async fn without_sni_the_name_is_verified() {
+    let authority = Authority::new();
+    let server = start(authority.server_with(&["a.test"], rustls::ALL_VERSIONS)).await;
+    let builder = TlsConfig::builder().root_certificate_pem(authority.pem());
+    let tls = builder.server_name_indication(false).build();
+    let session = session(tls.expect("valid settings"));
+    for (name, is_trusted) in [("a.test", true), ("b.test", false)] {
+        let request = session.get(server.url("/")).server_hostname(name);
+        assert_eq!(request.await.is_ok(), is_trusted, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused() {
+    let authority = Authority::new();
+    let with_serial = |serial: u64| {
+        let mut params = params("127.0.0.1");
+        params.serial_number = Some(SerialNumber::from(serial));
+        params
+    };
+    let revoked = showing(&authority, &with_serial(7)).await;
+    let good = showing(&authority, &with_serial(8)).await;
+    let trusting = || TlsConfig::builder().root_certificate_pem(authority.pem());
+    trusts(trusting(), &revoked).await;
+
+    let list = authority.revocation_list(&[6, 7], 2999);
+    let file = Temporary::new(&list);
+    for builder in [
+        trusting().certificate_revocation_list_pem(&list),
+        trusting().certificate_revocation_list_file(&file),
+    ] {
+        refuses(builder.clone(), &revoked, "revoked").await;
+        trusts(builder, &good).await;
+    }
+    // As with Python's VERIFY_CRL_CHECK_LEAF.
+    let old = authority.revocation_list(&[], 2002);
+    let old = trusting().certificate_revocation_list_pem(old);
+    refuses(old, &good, "expired").await;
+    let others = Authority::new().revocation_list(&[], 2999);
+    let others = trusting().certificate_revocation_list_pem(others);
+    refuses(others, &good, "unknown").await;
+}
+
+#[test]
+fn what_needs_roots_says_so() {
+    let authority = Authority::new();
+    let list = authority.revocation_list(&[], 2999);
+    let fingerprint = Fingerprint::of(b"");
+    let builder = TlsConfig::builder;
+    let want = "a revocation list needs roots that are named, as with `root_certificate_file` \
+                or `native_roots`";
+    let listed = || builder().certificate_revocation_list_pem(&list);
+    check(listed(), want);
+    check(listed().fingerprint(fingerprint), want);
+    check(listed().danger_accept_any_certificate(), want);
+    check(
+        listed()
+            .root_certificate_pem(authority.pem())
+            .system_roots(),
+        want,
+    );
+    let want = "`danger_accept_any_hostname` needs roots that are named, as with \
+                `root_certificate_file` or `native_roots`";
+    let anyhow = || builder().danger_accept_any_hostname();
+    check(anyhow(), want);
+    check(anyhow().system_roots(), want);
+    let want = "`danger_accept_any_certificate` leaves nothing for roots to say";
+    let anyone = || builder().danger_accept_any_certificate();
+    check(anyone().root_certificate_pem(authority.pem()), want);
+    check(anyone().system_roots(), want);
+    let broken = "-----BEGIN X509 CRL-----\naGVsbG8=\n-----END X509 CRL-----\n";
+    let error = builder()
+        .root_certificate_pem(authority.pem())
+        .certificate_revocation_list_pem(broken)
+        .build();
+    let error = error.expect_err("it is no list");
+    assert!(
+        matches!(error, TlsConfigError::RevocationList { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn any_name_will_do_where_that_is_asked_for_and_nothing_else() {
+    let authority = Authority::new();
+    let anyhow = || {
+        let builder = TlsConfig::builder().root_certificate_pem(authority.pem());
+        builder.danger_accept_any_hostname()
+    };
+    let other_name = showing(&authority, &params("elsewhere.test")).await;
+    trusts(anyhow(), &other_name).await;
+    let careful = TlsConfig::builder().root_certificate_pem(authority.pem());
+    refuses(careful, &other_name, "name").await;
+
+    let stranger = showing(&Authority::new(), &params("elsewhere.test")).await;
+    refuses(anyhow(), &stranger, "unknown").await;
+    let mut old = params("elsewhere.test");
+    old.not_after = date_time_ymd(2001, 1, 1);
+    old.not_before = date_time_ymd(2000, 1, 1);
+    refuses(anyhow(), &showing(&authority, &old).await, "expired").await;
+    let mut revoked = params("elsewhere.test");
+    revoked.serial_number = Some(SerialNumber::from(7));
+    let list = authority.revocation_list(&[7], 2999);
+    let builder = anyhow().certificate_revocation_list_pem(list);
+    refuses(builder, &showing(&authority, &revoked).await, "revoked").await;
+}
+
+#[tokio::test]
+async fn a_fingerprint_beside_roots_holds_with_them() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (certificate, key) = authority.certificate(LOCALHOST);
+    let right = Fingerprint::of(&certificate[0]);
+    let provider = rustls::crypto::ring::default_provider();
+    let tls = ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks them")
+        .with_no_client_auth()
+        .with_single_cert(certificate, key);
+    let server = start(tls.expect("the key belongs to the certificate")).await;
+    let pinned = |fingerprint| TlsConfig::builder().fingerprint(fingerprint);
+    let named =
+        |builder: TlsConfigBuilder, root: &Authority| builder.root_certificate_pem(root.pem());
+    trusts(pinned(right), &server).await;
+    trusts(named(pinned(right), &authority), &server).await;
+    trusts(pinned(right).danger_accept_any_certificate(), &server).await;
+    refuses(named(pinned(right), &stranger), &server, "unknown").await;
+    refuses(pinned(right).bundled_roots(), &server, "unknown").await;
+
+    let wrong = Fingerprint::from([0x5A; 32]);
+    for builder in [pinned(wrong), named(pinned(wrong), &authority)] {
+        let session = session(builder.build().expect("valid settings"));
+        let error = text(&session, server.url("/")).await;
+        let error = error.expect_err("it is another certificate");
+        assert_eq!(error.aiohttp_class(), "ServerFingerprintMismatch");
+    }
+}
+
+/// WISH-34.
+#[tokio::test]
+async fn sessions_are_resumed_unless_that_is_not_wanted() {
+    let authority = Authority::new();
+    for (is_allowed, resumed) in [(true, 1), (false, 0)] {
+        let server = start(authority.server_with(LOCALHOST, rustls::ALL_VERSIONS)).await;
+        let builder = TlsConfig::builder().root_certificate_pem(authority.pem());
+        let tls = builder.resumption(is_allowed).build();
+        let session = session(tls.expect("valid settings"));
+        for _ in 0..2 {
+            let body = text(&session, server.url("/")).await;
+            assert_eq!(body.expect("trust"), "hello");
+        }
+        assert_eq!((server.connections(), server.resumed()), (2, resumed));
+    }
+}
+
+/// WISH-34.
+#[tokio::test]
+async fn a_key_log_has_a_line_for_each_secret() {
+    let authority = Authority::new();
+    for (version, labels) in [
+        (&TLS12, &["CLIENT_RANDOM"][..]),
+        (
+            &TLS13,
+            &[
+                "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+                "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+                "CLIENT_TRAFFIC_SECRET_0",
+                "SERVER_TRAFFIC_SECRET_0",
+                "EXPORTER_SECRET",
+            ],
+        ),
+    ] {
+        let server = start(authority.server_with(LOCALHOST, &[version])).await;
+        let log = Temporary::new("# of another program\n");
+        let builder = TlsConfig::builder().root_certificate_pem(authority.pem());
+        trusts(builder.key_log_file(&log), &server).await;
+        let written = fs::read_to_string(&log).expect("a log");
+        let (before, lines) = written.split_once('\n').expect("lines");
+        assert_eq!(before, "# of another program");
+        let mut found = Vec::new();
+        for line in lines.lines() {
+            let [label, random, secret] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{line:?}");
+            };
+            found.push(label);
+            let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(random.len() == 64 && secret.len() >= 64, "{line:?}");
+            assert!(is_hex(random) && is_hex(secret), "{line:?}");
+        }
+        found.sort_unstable();
+        let mut want = labels.to_vec();
+        want.sort_unstable();
+        assert_eq!(found, want);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_key_log_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let log = Temporary::path();
+    let builder = TlsConfig::builder().key_log_file(&log);
+    builder.build().expect("a new file");
+    let mode = fs::metadata(&log).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+#[test]
+fn settings_made_apart_are_different() {
+    let fingerprint = Fingerprint::of(b"");
+    let made = || {
+        let builder = TlsConfig::builder().fingerprint(fingerprint);
+        builder.build().expect("valid settings")
+    };
+    let tls = made();
+    assert_eq!(tls, tls.clone());
+    assert_ne!(tls, made());
+    assert_ne!(tls, TlsConfig::pinned(fingerprint));
+    assert_eq!(
+        format!("{tls:?}"),
+        format!("{:?}", TlsConfig::pinned(fingerprint))
+    );
+}
