@@ -35,6 +35,8 @@ enum Task {
 /// The fuzz targets are a package of their own, which a plain check keeps alive.
 const FUZZ: &str = "check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz";
 
+const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
+
 /// What this machine has beyond cargo.
 #[derive(Debug, Default)]
 struct Tools {
@@ -90,6 +92,8 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         } else {
             "test --workspace --all-targets"
         })),
+        // Beside ring, which every other test has to itself.
+        Task::Run(Step::cargo(AWS_LC)),
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
@@ -238,6 +242,7 @@ mod tests {
                 "layers",
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo nextest run --workspace",
+                "cargo test -p aio-connector --features aws-lc,hickory-dns --lib",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
                 "cargo run --quiet -p aio-tests --bin upload",

@@ -35,3 +35,22 @@ impl Encryption {
         Ok(made)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::server::NameServer;
+    use super::*;
+
+    /// Also where there are two providers, of which rustls would not know which to take.
+    #[tokio::test]
+    async fn settings_are_made_with_any_provider() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 853));
+        let server = NameServer::tls(address, "dns.test").config;
+        let encryption = Encryption::from(TlsConfig::danger_accept_any_certificate());
+        let made = encryption.with(&[server]).await.expect("valid settings");
+        assert!(made.config.alpn_protocols.is_empty());
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    }
+}
