@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::attempt::{Attempt, DialAttempt, Phase};
+#[cfg(feature = "__tls")]
 pub(crate) use self::connect::hex;
 pub use self::connect::{ConnectError, ConnectErrorKind};
 use crate::proxy::TunnelRefusal;
