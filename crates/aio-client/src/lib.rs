@@ -53,12 +53,13 @@ pub use aio_core as wire;
 pub use aio_ws as ws;
 
 pub use aio_connector::{
-    AddressFamily, AddressFilter, Attempt, BoxFuture, CachedHost, ConnectError, ConnectErrorKind,
-    ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo, ConnectionKey,
-    Connector, Dial, DialAttempt, Evictions, FixedResolver, IntoProxy, KeyStats, PartialHead,
-    Phase, PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved, Resolver,
-    ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder, TcpDialer,
-    TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsVersion, Transport, TunnelAnswer, TunnelRefusal,
+    AddressFamily, AddressFilter, Attempt, BoxFuture, CachedHost, CertificateProblem, ConnectError,
+    ConnectErrorKind, ConnectEvent, ConnectRequest, Connection, ConnectionError, ConnectionInfo,
+    ConnectionKey, Connector, Dial, DialAttempt, Evictions, FixedResolver, IntoProxy, KeyStats,
+    PartialHead, Phase, PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved,
+    Resolver, ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder,
+    TcpDialer, TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsProblem, TlsVersion, Transport,
+    TunnelAnswer, TunnelRefusal,
 };
 #[cfg(feature = "__tls")]
 pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};

@@ -512,6 +512,10 @@ impl Link {
     }
 
     fn failed(&mut self, error: io::Error) -> ExchangeError {
+        // An alert of TLS: what the server says comes before what its closing did.
+        if error.kind() == io::ErrorKind::InvalidData {
+            return ExchangeError::Read(error);
+        }
         self.unsent().unwrap_or(ExchangeError::Read(error))
     }
 

@@ -52,7 +52,8 @@ pub use self::dns::{
 #[cfg(feature = "hickory-dns")]
 pub use self::dns::{HickoryResolver, NameServer};
 pub use self::error::{
-    Attempt, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt, PartialHead, Phase,
+    Attempt, CertificateProblem, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt,
+    PartialHead, Phase, TlsProblem,
 };
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::filter::AddressFilter;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aio_client::wire::text::{Charset, OnError};
 use aio_client::{
-    Attempt, Body, ClientError, ClientPayloadError, ClientReadError, ClientResponseError,
-    ConnectError, ConnectErrorKind, ConnectionError, HttpError, PayloadError, Phase, ReadError,
-    ResponseErrorKind, UrlError, UrlErrorKind, UsageError,
+    Attempt, Body, CertificateProblem, ClientError, ClientPayloadError, ClientReadError,
+    ClientResponseError, ConnectError, ConnectErrorKind, ConnectionError, HttpError, PayloadError,
+    Phase, ReadError, ResponseErrorKind, TlsProblem, UrlError, UrlErrorKind, UsageError,
 };
 
 fn attempt(phase: Phase) -> Attempt {
@@ -96,8 +96,11 @@ fn all() -> Vec<ClientError> {
         connect(ConnectErrorKind::Pipe {
             path: r"\\.\pipe\x".into(),
         }),
-        connect(ConnectErrorKind::Tls),
-        connect(ConnectErrorKind::Certificate),
+        connect(ConnectErrorKind::Lost),
+        connect(ConnectErrorKind::Tls(TlsProblem::NotTls)),
+        connect(ConnectErrorKind::Certificate(
+            CertificateProblem::SelfSigned,
+        )),
         connect(ConnectErrorKind::Fingerprint {
             expected: [0; 32],
             got: [1; 32],

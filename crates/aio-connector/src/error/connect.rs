@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Attempt;
+use super::{Attempt, CertificateProblem, TlsProblem};
 use crate::socket::BindError;
 
 /// A connection that could not be made.
@@ -88,10 +88,12 @@ pub enum ConnectErrorKind {
         /// The path of the pipe.
         path: Box<str>,
     },
+    /// The connection broke while TLS was agreed on.
+    Lost,
     /// TLS could not be agreed on, or is not built in.
-    Tls,
+    Tls(TlsProblem),
     /// The server's certificate is not trusted.
-    Certificate,
+    Certificate(CertificateProblem),
     /// The server's certificate is not the pinned one.
     Fingerprint {
         /// The SHA-256 that was asked for.
@@ -113,8 +115,9 @@ impl fmt::Display for ConnectErrorKind {
             Self::Proxy => f.write_str("proxy"),
             Self::Unix { path } => write!(f, "Unix socket {path}"),
             Self::Pipe { path } => write!(f, "named pipe {path}"),
-            Self::Tls => f.write_str("TLS"),
-            Self::Certificate => f.write_str("certificate not trusted"),
+            Self::Lost => f.write_str("connection lost"),
+            Self::Tls(problem) => write!(f, "TLS: {problem}"),
+            Self::Certificate(problem) => problem.fmt(f),
             Self::Fingerprint { expected, got } => {
                 let (expected, got) = (hex(expected), hex(got));
                 write!(f, "certificate has fingerprint {got}, not {expected}")
@@ -191,12 +194,13 @@ impl ConnectError {
             | ConnectErrorKind::Forbidden { .. }
             | ConnectErrorKind::FileLimit
             | ConnectErrorKind::NoLocalPort
+            | ConnectErrorKind::Lost
             | ConnectErrorKind::Pipe { .. }
             | ConnectErrorKind::Socket => "ClientConnectorError",
             ConnectErrorKind::Proxy => "ClientProxyConnectionError",
             ConnectErrorKind::Unix { .. } => "UnixClientConnectorError",
-            ConnectErrorKind::Tls => "ClientConnectorSSLError",
-            ConnectErrorKind::Certificate => "ClientConnectorCertificateError",
+            ConnectErrorKind::Tls(_) => "ClientConnectorSSLError",
+            ConnectErrorKind::Certificate(_) => "ClientConnectorCertificateError",
             ConnectErrorKind::Fingerprint { .. } => "ServerFingerprintMismatch",
         }
     }

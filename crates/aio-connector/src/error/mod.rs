@@ -2,6 +2,7 @@
 
 mod attempt;
 mod connect;
+mod tls;
 
 use std::error::Error;
 use std::fmt;
@@ -12,6 +13,7 @@ pub use self::attempt::{Attempt, DialAttempt, Phase};
 #[cfg(feature = "__tls")]
 pub(crate) use self::connect::hex;
 pub use self::connect::{ConnectError, ConnectErrorKind};
+pub use self::tls::{CertificateProblem, TlsProblem};
 use crate::proxy::TunnelRefusal;
 
 /// A request that failed on its connection, or for want of one.
@@ -48,7 +50,7 @@ pub enum ConnectionError {
         source: Arc<io::Error>,
     },
     /// The operating system reports an error of the connection.
-    #[error("connection failed: {attempt}")]
+    #[error("connection failed{}: {attempt}", alert(source))]
     Os {
         /// Where the request was going.
         attempt: Box<Attempt>,
@@ -164,7 +166,7 @@ impl ConnectionError {
     /// Tells whether TLS could not be agreed on; aiohttp's `ClientSSLError`.
     pub fn is_tls(&self) -> bool {
         use ConnectErrorKind::{Certificate, Tls};
-        matches!(self, Self::Connect(error) if matches!(error.kind(), Tls | Certificate))
+        matches!(self, Self::Connect(error) if matches!(error.kind(), Tls(_) | Certificate(_)))
     }
 
     /// Tells whether the same request may be sent again whatever its method: no byte of
@@ -175,7 +177,7 @@ impl ConnectionError {
             Self::Source { .. } | Self::Closed { .. } | Self::Tunnel { .. } => true,
             Self::Connect(error) => matches!(
                 error.kind(),
-                Tls | Certificate | Fingerprint { .. } | Forbidden { .. }
+                Tls(_) | Certificate(_) | Fingerprint { .. } | Forbidden { .. }
             ),
             _ => false,
         };
@@ -213,6 +215,12 @@ impl ConnectionError {
             Self::Closed { .. } => "ClientConnectionError",
         }
     }
+}
+
+/// Says what the server complains of, if it is a matter of TLS: one of TLS 1.3 refuses, or
+/// misses, a client's certificate only when the client takes the handshake for done.
+fn alert(source: &io::Error) -> String {
+    crate::tls::problem_of(source).map_or_else(String::new, |problem| format!(" [{problem}]"))
 }
 
 /// Why no connection was made; the caller adds where it was going.

@@ -45,7 +45,7 @@ impl TcpDialer {
         connected.map_err(|error| {
             // CON-54, CON-66, CON-88: names and TLS fail as they do with any host.
             let error = match error {
-                DialError::Failed((ConnectErrorKind::Refused, source)) => {
+                DialError::Failed((ConnectErrorKind::Refused | ConnectErrorKind::Lost, source)) => {
                     DialError::Failed((ConnectErrorKind::Proxy, source))
                 }
                 error => error,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::{ConnectErrorKind, Refusal};
+use crate::error::{ConnectErrorKind, Refusal, TlsProblem};
 use crate::info::TlsInfo;
 use crate::key::ConnectionKey;
 use crate::transport::Transport;
@@ -22,12 +22,17 @@ impl TlsConfig {
     }
 
     pub(crate) async fn prepare(&self, _: &ConnectionKey) -> Result<Handshake, Refusal> {
-        let error = io::Error::new(
-            io::ErrorKind::Unsupported,
-            "TLS is not built in: no feature `tls`",
-        );
-        Err((ConnectErrorKind::Tls, Arc::new(error)))
+        let reason = "TLS is not built in: no feature `tls`";
+        let error = io::Error::new(io::ErrorKind::Unsupported, reason);
+        let reason = reason.into();
+        let kind = ConnectErrorKind::Tls(TlsProblem::Other { reason });
+        Err((kind, Arc::new(error)))
     }
+}
+
+/// Without TLS nothing fails for it.
+pub(crate) fn problem_of(_: &io::Error) -> Option<TlsProblem> {
+    None
 }
 
 /// A handshake, of which there is none.
@@ -97,7 +102,7 @@ mod tests {
         let url = aio_core::RequestUrl::parse("https://a.test/").expect("a URL");
         let prepared = TlsConfig::of_connector().prepare(&(&url).into()).await;
         let (kind, source) = prepared.map(drop).expect_err("there is no TLS");
-        assert_eq!(kind, ConnectErrorKind::Tls);
+        assert!(matches!(kind, ConnectErrorKind::Tls(_)));
         assert_eq!(source.to_string(), "TLS is not built in: no feature `tls`");
     }
 }

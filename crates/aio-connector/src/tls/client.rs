@@ -14,6 +14,7 @@ use super::provider::provider;
 use super::roots;
 use super::settings::{Settings, Trust};
 use super::verifier::NoAuthority;
+use super::witness::Witness;
 use crate::info::TlsVersion;
 
 /// The protocol that is spoken, as ALPN names it.
@@ -23,7 +24,7 @@ pub(super) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, ru
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions(settings))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier(settings)?);
+        .with_custom_certificate_verifier(Arc::new(Witness(verifier(settings)?)));
     let mut made = match &settings.identity {
         Some(identity) => {
             let shown = SingleCertAndKey::from(Arc::clone(identity));

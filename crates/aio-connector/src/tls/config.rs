@@ -136,10 +136,10 @@ impl TlsConfig {
                 tokio::task::spawn_blocking(move || client_config(&shared.settings))
                     .await
                     .map_err(|error| errors::before_tls(io::Error::from(error)))?
-                    .map_err(errors::of_tls)
+                    .map_err(errors::of_settings)
             }
             Trust::Roots(_) | Trust::Anyone => {
-                client_config(&self.shared.settings).map_err(errors::of_tls)
+                client_config(&self.shared.settings).map_err(errors::of_settings)
             }
         };
         let client = self.shared.client.get_or_try_init(make).await;

@@ -7,41 +7,58 @@ use std::sync::Arc;
 use rustls::{CertificateError, OtherError};
 
 use super::fingerprint::Mismatch;
-use crate::error::{ConnectErrorKind, Refusal};
+use super::problem;
+use super::witness::Chain;
+use crate::error::{ConnectErrorKind, Refusal, TlsProblem};
 
-/// Names what a handshake failed for.
+/// Names what a handshake with `host` failed for, of whose certificates these were refused.
 ///
 /// A connection that breaks is not a failure of TLS, as in aiohttp (CON-66).
-pub(super) fn refusal(error: io::Error) -> Refusal {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match tls {
-        Some(tls) => of_tls(rustls::Error::clone(tls)),
-        None => (ConnectErrorKind::Refused, Arc::new(error)),
+pub(super) fn refusal(error: io::Error, refused: &Chain, host: &str) -> Refusal {
+    match rustls_error(&error) {
+        Some(tls) => of_tls(tls.clone(), refused, host),
+        None => (ConnectErrorKind::Lost, Arc::new(error)),
     }
 }
 
-pub(super) fn of_tls(error: rustls::Error) -> Refusal {
+/// Names what a connection failed for behind its handshake, if it is a matter of TLS.
+pub(crate) fn problem_of(error: &io::Error) -> Option<TlsProblem> {
+    rustls_error(error).map(problem::of_tls)
+}
+
+fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+pub(super) fn of_tls(error: rustls::Error, refused: &Chain, host: &str) -> Refusal {
     let kind = match &error {
-        rustls::Error::InvalidCertificate(reason) => of_certificate(reason),
-        _ => ConnectErrorKind::Tls,
+        rustls::Error::InvalidCertificate(reason) => match mismatch(reason) {
+            Some(Mismatch { expected, got }) => ConnectErrorKind::Fingerprint {
+                expected: *expected.as_bytes(),
+                got: *got.as_bytes(),
+            },
+            None => ConnectErrorKind::Certificate(problem::of_certificate(reason, refused, host)),
+        },
+        other => ConnectErrorKind::Tls(problem::of_tls(other)),
     };
     (kind, Arc::new(error))
 }
 
-fn of_certificate(reason: &CertificateError) -> ConnectErrorKind {
-    let CertificateError::Other(OtherError(other)) = reason else {
-        return ConnectErrorKind::Certificate;
-    };
-    match other.downcast_ref::<Mismatch>() {
-        Some(Mismatch { expected, got }) => ConnectErrorKind::Fingerprint {
-            expected: *expected.as_bytes(),
-            got: *got.as_bytes(),
-        },
-        None => ConnectErrorKind::Certificate,
+fn mismatch(reason: &CertificateError) -> Option<&Mismatch> {
+    match reason {
+        CertificateError::Other(OtherError(other)) => other.downcast_ref(),
+        _ => None,
     }
+}
+
+/// Names what is wrong with settings.
+pub(super) fn of_settings(error: rustls::Error) -> Refusal {
+    (ConnectErrorKind::Tls(problem::of_tls(&error)), Arc::new(error))
 }
 
 /// Names any other reason why TLS cannot begin.
 pub(super) fn before_tls(error: impl Error + Send + Sync + 'static) -> Refusal {
-    (ConnectErrorKind::Tls, Arc::new(error))
+    let reason = error.to_string().into();
+    let kind = ConnectErrorKind::Tls(TlsProblem::Other { reason });
+    (kind, Arc::new(error))
 }

@@ -5,6 +5,7 @@ mod checks;
 mod client;
 mod config;
 mod config_error;
+mod der;
 mod errors;
 mod facts;
 mod fingerprint;
@@ -13,10 +14,12 @@ mod from_rustls;
 mod identity;
 mod key_log;
 mod pem;
+mod problem;
 mod provider;
 mod roots;
 mod settings;
 mod verifier;
+mod witness;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -31,7 +34,9 @@ use tokio_rustls::client::TlsStream;
 pub use self::builder::TlsConfigBuilder;
 pub use self::config::TlsConfig;
 pub use self::config_error::TlsConfigError;
+pub(crate) use self::errors::problem_of;
 pub use self::fingerprint::Fingerprint;
+use self::witness::witnessed;
 use crate::error::Refusal;
 use crate::info::TlsInfo;
 use crate::key::ConnectionKey;
@@ -73,14 +78,19 @@ impl Handshake {
     /// Agrees with the peer of `stream`, which must be the server, on TLS.
     pub(crate) async fn agree(&self, stream: Transport) -> Result<Transport, Refusal> {
         let connecting = self.connector.connect(self.server.clone(), stream);
-        let stream = connecting.await.map_err(errors::refusal)?;
+        let host = self.server.to_str();
+        let stream = match witnessed(connecting).await {
+            Ok(stream) => stream,
+            Err((error, refused)) => return Err(errors::refusal(error, &refused, &host)),
+        };
         let session = stream.get_ref().1;
         if let Some(fingerprint) = &self.fingerprint {
             // No verifier sees a session that is resumed, nor the connector's fingerprint;
             // the certificates are those of the first handshake then.
             let shown = session.peer_certificates().and_then(<[_]>::first);
             let shown = shown.map_or(&[][..], |certificate| certificate);
-            fingerprint.check(shown).map_err(errors::of_tls)?;
+            let checked = fingerprint.check(shown);
+            checked.map_err(|error| errors::of_tls(error, &Vec::new(), &host))?;
         }
         let info = Arc::new(self.config.info(session, &self.server));
         let info = Some(info);
