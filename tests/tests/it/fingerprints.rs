@@ -12,10 +12,11 @@ use aio_client::{
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -42,20 +43,28 @@ impl Identity {
     }
 
     fn server(&self) -> ServerConfig {
-        let key = rustls::crypto::ring::sign::any_supported_type(&self.key);
-        with(&self.chain, key.expect("ring can sign with it"))
+        with(&self.chain, signer(self), rustls::ALL_VERSIONS)
     }
 }
 
+fn signer(identity: &Identity) -> Arc<dyn rustls::sign::SigningKey> {
+    let key = rustls::crypto::ring::sign::any_supported_type(&identity.key);
+    key.expect("ring can sign with it")
+}
+
 /// Settings of a server that shows `chain` and signs with `key`, whosever that is.
-fn with(chain: &[CertificateDer<'static>], key: Arc<dyn rustls::sign::SigningKey>) -> ServerConfig {
+fn with(
+    chain: &[CertificateDer<'static>],
+    key: Arc<dyn rustls::sign::SigningKey>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
     let shown: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(CertifiedKey::new(
         chain.to_vec(),
         key,
     )));
     let provider = rustls::crypto::ring::default_provider();
     ServerConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("ring speaks them")
         .with_no_client_auth()
         .with_cert_resolver(shown)
@@ -282,8 +291,7 @@ async fn a_certificate_without_its_key_convinces_nobody() {
     let authority = Authority::new();
     let victim = Identity::of(&authority, &["127.0.0.1"]);
     let thief = Identity::of(&authority, &["127.0.0.1"]);
-    let key = rustls::crypto::ring::sign::any_supported_type(&thief.key);
-    let shown = with(&victim.chain, key.expect("ring can sign with it"));
+    let shown = with(&victim.chain, signer(&thief), rustls::ALL_VERSIONS);
     let server = start(shown).await;
     for tls in [
         TlsConfig::pinned(victim.fingerprint),
@@ -298,24 +306,35 @@ async fn a_certificate_without_its_key_convinces_nobody() {
     }
 }
 
-/// aiohttp takes such a certificate, which old tools still make: rustls cannot read its key.
+/// Old tools still make such certificates, and rustls reads none of them.
 #[tokio::test]
-async fn a_certificate_of_version_1_convinces_nobody() {
-    let mut identity = Identity::of(&Authority::new(), &["127.0.0.1"]);
+async fn a_certificate_of_version_1_is_as_good() {
+    let authority = Authority::new();
+    let mut identity = Identity::of(&authority, &["127.0.0.1"]);
     let mut certificate = identity.chain[0].to_vec();
     let version = [0xA0, 3, 2, 1, 2];
     let found = certificate.windows(5).position(|bytes| bytes == version);
     certificate[found.expect("it has version 3") + 4] = 0;
     identity.fingerprint = Fingerprint::of(&certificate);
     identity.chain = vec![certificate.into()];
-    let server = start(identity.server()).await;
-    for tls in [
-        TlsConfig::pinned(identity.fingerprint),
-        TlsConfig::danger_accept_any_certificate(),
-    ] {
-        let error = text(&session(tls), server.url("/")).await;
-        let error = error.expect_err("who shows it proves nothing");
-        assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    let thief = Identity::of(&authority, &["127.0.0.1"]);
+    for version in [&TLS12, &TLS13] {
+        for tls in [
+            TlsConfig::pinned(identity.fingerprint),
+            TlsConfig::danger_accept_any_certificate(),
+        ] {
+            let session = session(tls);
+            let server = start(with(&identity.chain, signer(&identity), &[version])).await;
+            assert_eq!(text(&session, server.url("/")).await.expect("trust"), "");
+            // Its key is as needed as that of any other.
+            let server = start(with(&identity.chain, signer(&thief), &[version])).await;
+            let error = text(&session, server.url("/")).await;
+            let error = error.expect_err("who shows it proves nothing").to_string();
+            assert!(
+                error.contains("a signature is wrong"),
+                "{version:?}: {error}"
+            );
+        }
     }
 }
 

@@ -70,8 +70,8 @@ impl TlsConfig {
     /// It is checked before a byte of a request leaves. Set for a connector it is also
     /// checked where a request has settings without a fingerprint of its own, as in aiohttp.
     ///
-    /// The server must prove that it has the certificate's key, which takes a certificate of
-    /// X.509 version 3, and of RSA a key of 2048 bits or more.
+    /// The server must prove that it has the certificate's key, of which one of RSA must have
+    /// 2048 bits or more.
     ///
     /// ```
     /// # fn run(certificate: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
