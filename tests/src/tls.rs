@@ -47,14 +47,17 @@ impl Authority {
     /// Makes one.
     #[must_use]
     pub fn new() -> Self {
-        let mut params = CertificateParams::default();
-        // Who has another's name passes for one whose signature is wrong.
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("throw-away authority {number}");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
-        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        let issuer = CertifiedIssuer::self_signed(authority(), key).expect("a certificate");
+        Self { issuer }
+    }
+
+    /// Makes one that this one has signed for.
+    #[must_use]
+    pub fn intermediate(&self) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::signed_by(authority(), key, &self.issuer);
+        let issuer = issuer.expect("a certificate");
         Self { issuer }
     }
 
@@ -62,6 +65,12 @@ impl Authority {
     #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// Returns its certificate.
+    #[must_use]
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
     }
 
     /// Makes settings of a client that trusts it and nobody else.
@@ -107,7 +116,7 @@ impl Authority {
     /// Makes a certificate for these names and addresses, and its key, both as PEM.
     #[must_use]
     pub fn server_pem(&self, names: &[&str]) -> (String, String) {
-        let (certificate, key) = self.signed(names);
+        let (certificate, key) = self.sign(&params(names));
         (certificate.pem(), key.serialize_pem())
     }
 
@@ -117,14 +126,21 @@ impl Authority {
         &self,
         names: &[&str],
     ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let (certificate, key) = self.signed(names);
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
-        (vec![certificate.der().clone()], key)
+        self.certificate_with(names, |_| {})
     }
 
-    fn signed(&self, names: &[&str]) -> (Certificate, KeyPair) {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        self.sign(&CertificateParams::new(names).expect("names and addresses"))
+    /// Makes the same of a certificate that is changed before it is signed.
+    #[must_use]
+    pub fn certificate_with(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let mut params = params(names);
+        change(&mut params);
+        let (certificate, key) = self.sign(&params);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
+        (vec![certificate.der().clone()], key)
     }
 
     /// Makes a certificate that says this, and its key.
@@ -158,6 +174,22 @@ impl Authority {
         let signed = list.signed_by(&self.issuer).expect("a list");
         signed.pem().expect("PEM")
     }
+}
+
+/// What is the same in the certificate of every authority.
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    // Who has another's name passes for one whose signature is wrong.
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("throw-away authority {number}");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    CertificateParams::new(names).expect("names and addresses")
 }
 
 impl Default for Authority {

@@ -48,6 +48,7 @@ mod stale;
 mod text;
 mod timeouts;
 mod tls;
+mod tls_failures;
 mod tls_idle;
 mod tls_settings;
 mod unix;

@@ -53,7 +53,10 @@ fn mismatch(reason: &CertificateError) -> Option<&Mismatch> {
 
 /// Names what is wrong with settings.
 pub(super) fn of_settings(error: rustls::Error) -> Refusal {
-    (ConnectErrorKind::Tls(problem::of_tls(&error)), Arc::new(error))
+    (
+        ConnectErrorKind::Tls(problem::of_tls(&error)),
+        Arc::new(error),
+    )
 }
 
 /// Names any other reason why TLS cannot begin.
