@@ -59,7 +59,8 @@ impl Nginx {
         Self::start_with(settings, Listen::Port)
     }
 
-    /// Starts it under TLS, with a certificate of `authority`.
+    /// Starts it under TLS, with a certificate of `authority`, which the settings know as
+    /// `authority.pem`.
     ///
     /// # Errors
     ///
@@ -88,6 +89,7 @@ impl Nginx {
                     let (certificate, key) = authority.server_pem(&["127.0.0.1"]);
                     fs::write(directory.join("certificate.pem"), certificate)?;
                     fs::write(directory.join("key.pem"), key)?;
+                    fs::write(directory.join("authority.pem"), authority.pem())?;
                     format!("127.0.0.1:{port}{TLS}")
                 }
                 Listen::Socket => format!("unix:{}", directory.join(SOCKET).display()),

@@ -3,6 +3,7 @@
 mod attributes;
 mod building;
 mod cancellation;
+mod client_certificates;
 mod closing;
 mod codings;
 mod content;
