@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aio_client::{
-    ClientError, ClientSession, Coding, CookieJar, CookieJarOptions, FormData, TcpConnector,
-    TlsConfig, UnixConnector, UploadProgress,
+    ClientError, ClientSession, Coding, CookieJar, CookieJarOptions, Environment, FormData,
+    ResponseErrorKind, TcpConnector, TlsConfig, UnixConnector, UploadProgress,
 };
 use aio_tests::daemon::Scratch;
 use aio_tests::http_server::{Body, Request, Response, TestServer};
@@ -89,6 +89,7 @@ async fn tour() -> Result<(), Error> {
     download(&session).await?;
     many_at_once().await?;
     over_tls().await?;
+    through_a_proxy().await?;
     over_a_unix_socket().await?;
     failing_host().await?;
     session.close().await;
@@ -228,8 +229,7 @@ async fn over_tls() -> Result<(), Error> {
     let server = TestServer::start_tls(authority.server(&["127.0.0.1"]), answer).await?;
     let trusting = |authority: &Authority| -> Result<ClientSession, Error> {
         let tls = TlsConfig::builder().root_certificate_pem(authority.pem().as_bytes());
-        let connector = TcpConnector::builder().tls(tls.build()?).build()?;
-        Ok(ClientSession::builder().connector(connector).build()?)
+        Ok(ClientSession::builder().tls(tls.build()?).build()?)
     };
     let url = server.url("/user?name=Ada");
     let mut response = trusting(&authority)?.get(&url).await?;
@@ -246,6 +246,49 @@ async fn over_tls() -> Result<(), Error> {
         &error.aiohttp_class(),
         &"ClientConnectorCertificateError",
     )
+}
+
+async fn through_a_proxy() -> Result<(), Error> {
+    title("Through a proxy, which the environment names");
+    let proxy = TestServer::start(stand_in).await?;
+    let environment = Environment::from_pairs([
+        (
+            "all_proxy",
+            format!("http://ada:s3cret@{}", proxy.address()),
+        ),
+        ("no_proxy", "127.0.0.0/8, .internal.test".into()),
+    ]);
+    let session = ClientSession::builder()
+        .trust_env(true)
+        .environment(environment)
+        .build()?;
+    let mut response = session.get("http://example.test/x?y").await?;
+    let told = response.text().await?;
+    println!("{} {} gives {told:?}", response.status(), response.url());
+    let want = "GET http://example.test/x?y from Basic YWRhOnMzY3JldA==";
+    must_be("what the proxy is told", &told.as_str(), &want)?;
+
+    let server = TestServer::start(answer).await?;
+    let mut response = session.get(server.url("/user?name=Ada")).await?;
+    let user: User = response.json().await?;
+    println!("{} {} goes directly", response.status(), response.url());
+    must_be("the user", &user.name.as_str(), &"Ada")?;
+
+    let Err(ClientError::Response(error)) = session.get("https://example.test/").await else {
+        return Err("a tunnel was not refused".into());
+    };
+    println!("{error}: {}", String::from_utf8_lossy(&error.body));
+    must_be("the status", &error.status, &403)?;
+    must_be("the kind", &error.kind, &ResponseErrorKind::Proxy)
+}
+
+/// A proxy that answers plain requests itself, and opens no tunnels.
+async fn stand_in(request: Request) -> Response {
+    if request.method == "CONNECT" {
+        return Response::new(403).body(Body::Bytes("no tunnels here".into()));
+    }
+    let who = request.header("Proxy-Authorization").unwrap_or("nobody");
+    Response::ok(format!("{} {} from {who}", request.method, request.target))
 }
 
 async fn over_a_unix_socket() -> Result<(), Error> {

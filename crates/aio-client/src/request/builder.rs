@@ -400,13 +400,10 @@ impl RequestBuilder {
     /// #     session: aio_client::ClientSession,
     /// #     tls: aio_client::TlsConfig,
     /// # ) -> Result<(), aio_client::ClientError> {
-    /// use aio_client::{RedirectAction, RedirectPolicy};
+    /// use aio_client::RedirectPolicy;
     ///
-    /// let at_home = RedirectPolicy::new(|hop| match hop.url.host() == hop.from.host() {
-    ///     true => RedirectAction::Follow,
-    ///     false => RedirectAction::Stop,
-    /// });
-    /// session.get("https://a.test/").tls(tls).redirect_policy(at_home).await?;
+    /// let request = session.get("https://a.test/").tls(tls);
+    /// request.redirect_policy(RedirectPolicy::same_origin()).await?;
     /// # Ok(())
     /// # }
     /// ```
