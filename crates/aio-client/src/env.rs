@@ -259,6 +259,7 @@ mod tests {
 
     #[test]
     fn the_proxy_of_a_url_goes_by_its_scheme() {
+        // CON-92.
         let all = ("all_proxy", "all");
         check(&[("http_proxy", "h"), all], "http://a.test/", Some("h"));
         check(&[("http_proxy", "h"), all], "https://a.test/", Some("all"));

@@ -209,7 +209,7 @@ async fn a_connectors_fingerprint_holds_for_requests_that_name_none() {
     assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
 }
 
-/// SES-15, CON-75, CON-77.
+/// SES-15, CON-70, CON-75, CON-77.
 #[tokio::test]
 async fn a_sessions_settings_are_those_of_requests_that_have_none() {
     let authority = Authority::new();

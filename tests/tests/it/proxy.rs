@@ -14,6 +14,7 @@ use aio_tests::tls::Authority;
 use aio_tests::tunnel::TunnelProxy;
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
+use tokio::sync::Notify;
 
 use crate::netrc::Netrc;
 use crate::peer::{Listener, soon};
@@ -205,7 +206,7 @@ async fn urls_that_are_no_proxy_are_refused() {
 
 #[tokio::test]
 async fn a_tunnel_leads_to_the_server() {
-    // EDGE-200: nobody else looks up the name.
+    // EDGE-200, CON-85: nobody else looks up the name.
     let authority = Authority::new();
     let listener = TlsListener::new(authority.server_with(&["a.test"], rustls::ALL_VERSIONS)).await;
     let address = RequestUrl::parse(&listener.url()).expect("a URL");
@@ -396,7 +397,96 @@ fn tls_settings_tell_proxies_apart() {
 }
 
 #[tokio::test]
+async fn within_a_tunnel_tls_goes_by_its_usual_rules() {
+    // CON-89.
+    let authority = Authority::new();
+    let server = target(&authority).await;
+    let proxy = TunnelProxy::start(server.address()).await.expect("a proxy");
+    let stranger = Authority::new().client();
+    let session = session(trusting(stranger).proxy(proxy.url()));
+    let anyone = TlsConfig::danger_accept_any_certificate();
+    let pinned = TlsConfig::pinned(Fingerprint::from([0x5A; 32]));
+    let get = || session.get("https://a.test:8443/");
+    for (request, class) in [
+        (get(), "ClientConnectorCertificateError"),
+        (
+            get().tls(authority.client()).server_hostname("b.test"),
+            "ClientConnectorCertificateError",
+        ),
+        (get().tls(pinned), "ServerFingerprintMismatch"),
+    ] {
+        let error = failed(request).await;
+        assert_eq!(error.aiohttp_class(), class, "{error}");
+        let ClientError::Connection(ConnectionError::Connect(error)) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((error.host(), error.port()), ("a.test", 8443));
+        assert_eq!(session.connector().stats().open, 0);
+    }
+    for tls in [authority.client(), anyone] {
+        text(get().tls(tls)).await;
+    }
+}
+
+#[tokio::test]
+async fn settings_of_a_session_are_for_the_server_and_not_for_the_proxy() {
+    // CON-77, EDGE-201.
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let server = target(&theirs).await;
+    let tls = ours.server(&["127.0.0.1"]);
+    let proxy = TunnelProxy::start_tls(server.address(), tls).await;
+    let proxy = proxy.expect("a proxy");
+    let both = |of_connector: &Authority, of_session: &Authority| {
+        let builder = trusting(of_connector.client()).tls(of_session.client());
+        session(builder.proxy(proxy.url())).get("https://a.test/")
+    };
+    text(both(&ours, &theirs)).await;
+    let error = failed(both(&theirs, &theirs)).await;
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    assert_eq!(
+        proxy.asked().len(),
+        1,
+        "the other one is not told who is wanted"
+    );
+}
+
+#[tokio::test]
+async fn closing_the_session_ends_its_tunnels() {
+    // EDGE-199: one is idle, and another waits for its response.
+    let authority = Authority::new();
+    let asked = Arc::new(Notify::new());
+    let told = Arc::clone(&asked);
+    let server = TestServer::start_tls(
+        authority.server(&["a.test", "b.test"]),
+        move |request: Request| {
+            let told = Arc::clone(&told);
+            async move {
+                if request.header("Host") == Some("b.test") {
+                    told.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                Response::ok("")
+            }
+        },
+    );
+    let server = server.await.expect("a server");
+    let proxy = TunnelProxy::start(server.address()).await.expect("a proxy");
+    let session = session(trusting(authority.client()).proxy(proxy.url()));
+    text(session.get("https://a.test/")).await;
+    let close = async {
+        asked.notified().await;
+        assert_eq!(session.connector().stats().open, 2);
+        session.close().await;
+    };
+    let both = async { tokio::join!(failed(session.get("https://b.test/")), close) };
+    let (error, ()) = soon("the end", both).await;
+    assert!(error.is_connection(), "{error}");
+    assert_eq!(session.connector().stats().open, 0);
+}
+
+#[tokio::test]
 async fn a_plain_request_goes_through_a_tls_proxy() {
+    // CON-80.
     let authority = Authority::new();
     let answer = async |request: Request| Response::ok(request.target);
     let proxy = TestServer::start_tls(authority.server(&["127.0.0.1"]), answer).await;
