@@ -1,5 +1,8 @@
 //! What a session may learn from its process's environment.
 
+#[cfg(any(windows, test))]
+mod registry;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,14 +57,16 @@ const KNOWN: [&str; 10] = [
 ];
 
 impl Environment {
-    /// Reads the variables of this process that mean something to a session.
+    /// Reads the variables of this process that mean something to a session; on Windows,
+    /// where none is about proxies, the user's settings are read as if they were variables.
     pub fn from_process() -> Self {
         let known = |name: &str| KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known));
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let variables = std::env::vars_os().filter_map(text);
-        Self::of(variables.filter(|(name, _)| known(name)).collect())
+        let variables = variables.filter(|(name, _)| known(name)).collect();
+        Self::of(or_of_system(variables))
     }
 
     /// Makes one of given variables only.
@@ -188,6 +193,22 @@ impl Environment {
     pub(crate) fn names_netrc(&self) -> bool {
         self.variables.contains_key("NETRC")
     }
+}
+
+/// Adds the settings of the user where no variable is about proxies, as Python does.
+#[cfg(windows)]
+fn or_of_system(mut variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_about = |name: &String| name.to_ascii_lowercase().ends_with("_proxy");
+    if !variables.keys().any(is_about) {
+        variables.extend(registry::variables());
+    }
+    variables
+}
+
+/// Other systems have no settings that are read.
+#[cfg(not(windows))]
+fn or_of_system(variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    variables
 }
 
 /// Finds a variable in lower case, else in any: on Windows names have none.
