@@ -6,13 +6,21 @@ use aio_core::BasicAuth;
 
 use crate::env::Environment;
 
-/// Returns the credentials that the environment's netrc file has for `host`.
+/// Returns the credentials that the environment's netrc file has for hosts: of a proxy, and
+/// of a request.
 ///
 /// A file that cannot be read or parsed is only warned of.
-pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option<BasicAuth> {
-    let path = environment.netrc_path()?;
+pub(crate) async fn credentials(
+    environment: &Environment,
+    hosts: [Option<String>; 2],
+) -> [Option<BasicAuth>; 2] {
+    if hosts == [None, None] {
+        return [None, None];
+    }
+    let Some(path) = environment.netrc_path() else {
+        return [None, None];
+    };
     let named = environment.names_netrc();
-    let host = host.to_owned();
     let looked_up = tokio::task::spawn_blocking(move || {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -21,10 +29,10 @@ pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option
                 if named || path.is_file() {
                     tracing::warn!(path = %path.display(), %error, "could not read the netrc file");
                 }
-                return None;
+                return [None, None];
             }
         };
-        match find(&text, &host) {
+        hosts.map(|host| match find(&text, &host?) {
             Ok(Some(found)) if found.encode().is_err() => {
                 tracing::warn!(path = %path.display(), "the netrc file has a login with a colon");
                 None
@@ -34,7 +42,7 @@ pub(crate) async fn credentials(environment: &Environment, host: &str) -> Option
                 tracing::warn!(path = %path.display(), line, "could not parse the netrc file");
                 None
             }
-        }
+        })
     });
     looked_up.await.unwrap_or_default()
 }

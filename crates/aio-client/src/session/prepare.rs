@@ -66,54 +66,32 @@ impl RequestParts {
     }
 }
 
-/// Looks into the environment within `total`: for credentials, if a request has none, and
-/// for the proxy of this hop, if the request names none itself.
+/// Looks into the environment: for the proxy of this hop, if the request names none itself
+/// (RED-33, CON-97: none is told what is another's), and within `total` for credentials, if
+/// the proxy (CON-95) or the request has none.
 pub(super) async fn ask_environment(
     request: &mut RequestParts,
     context: &Context,
 ) -> Result<(), ClientError> {
+    let environment = context.session.environment();
+    let mut host_of_proxy = None;
     if request.options.asks_for_proxy() {
-        request.proxy = proxy_of_environment(request, context).await?;
+        request.proxy = environment.find_proxy(&request.url)?.cloned();
+        let unknown = |proxy: &&Proxy| proxy.authorization().is_none();
+        host_of_proxy = request.proxy.as_ref().filter(unknown);
     }
-    if request.headers.contains("authorization") {
-        return Ok(());
-    }
-    match look_for_credentials(request.url.host(), request, context).await? {
-        Some(credentials) => request.authorize(&credentials),
-        None => Ok(()),
-    }
-}
+    let host_of_proxy = host_of_proxy.map(|proxy| proxy.url().host().to_owned());
+    let has_own = request.headers.contains("authorization");
+    let host = (!has_own).then(|| request.url.host().to_owned());
 
-/// RED-33, CON-97: looked for with each hop, so that none is told what is another's.
-async fn proxy_of_environment(
-    request: &RequestParts,
-    context: &Context,
-) -> Result<Option<Proxy>, ClientError> {
-    let Some(proxy) = context.session.environment().find_proxy(&request.url)? else {
-        return Ok(None);
-    };
-    if proxy.authorization().is_some() {
-        return Ok(Some(proxy.clone()));
-    }
-    // CON-95.
-    match look_for_credentials(proxy.url().host(), request, context).await? {
-        Some(credentials) => Ok(Some(proxy.clone().auth(&credentials)?)),
-        None => Ok(Some(proxy.clone())),
-    }
-}
-
-async fn look_for_credentials(
-    host: &str,
-    request: &RequestParts,
-    context: &Context,
-) -> Result<Option<BasicAuth>, ClientError> {
     let Deadlines { total, started } = context.deadlines;
-    let looking = netrc::credentials(context.session.environment(), host);
-    match SharedTimer::default().within(total, looking).await {
-        Some(found) => Ok(found),
-        None => {
-            let attempt = attempt(&request.url, started, Phase::Pool, false);
-            Err(ClientError::Timeout(Box::new(attempt)))
-        }
+    let looking = netrc::credentials(environment, [host_of_proxy, host]);
+    let Some([of_proxy, own]) = SharedTimer::default().within(total, looking).await else {
+        let attempt = attempt(&request.url, started, Phase::Pool, false);
+        return Err(ClientError::Timeout(Box::new(attempt)));
+    };
+    if let (Some(proxy), Some(credentials)) = (&mut request.proxy, of_proxy) {
+        *proxy = proxy.clone().auth(&credentials)?;
     }
+    own.map_or(Ok(()), |credentials| request.authorize(&credentials))
 }
