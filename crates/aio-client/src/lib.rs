@@ -67,6 +67,8 @@ pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
 pub use aio_connector::{HickoryResolver, NameServer};
 #[cfg(windows)]
 pub use aio_connector::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDialer};
+#[cfg(feature = "socks")]
+pub use aio_connector::{SocksError, SocksReply};
 #[cfg(unix)]
 pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{

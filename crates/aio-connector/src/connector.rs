@@ -119,8 +119,10 @@ pub trait Dial: Send + Sync + 'static {
     /// Makes a byte stream to the peer that `key` names, through its proxy if it has one;
     /// dropping the future gives up.
     ///
-    /// A request to a peer without TLS is in absolute form if the key has a proxy, which is
-    /// who must get it.
+    /// Requests are in absolute form if the key is [`forwarded_by`] a proxy, which is who
+    /// must get them.
+    ///
+    /// [`forwarded_by`]: ConnectionKey::forwarded_by
     ///
     /// # Errors
     /// If there is none to be made; [`ConnectRequest::failed`] makes the error, and

@@ -51,7 +51,7 @@ impl HappyEyeballs {
     ///
     /// RFC 8305 4, as aiohttp has it: so many of the family of the first, then one of each
     /// family in turn.
-    fn order(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    pub(crate) fn order(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let default = usize::from(self.delay.is_some());
         let count = self.interleave.unwrap_or(default);
         let (Some(first), Some(ahead)) = (addresses.first(), count.checked_sub(1)) else {

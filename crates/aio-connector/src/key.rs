@@ -63,6 +63,14 @@ impl ConnectionKey {
         self.proxy.as_ref()
     }
 
+    /// Returns the proxy that reads the requests on it and forwards them, and wants them in
+    /// absolute form for that: one of HTTP, if there is no TLS to the peer. Any other gives
+    /// a tunnel, and reads none.
+    pub fn forwarded_by(&self) -> Option<&Proxy> {
+        self.proxy()
+            .filter(|proxy| !self.is_tls && proxy.socks().is_none())
+    }
+
     /// Returns the value of the `Host` field for this peer.
     pub fn host_header(&self) -> &str {
         &self.host_header

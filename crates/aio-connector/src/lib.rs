@@ -65,6 +65,8 @@ pub use self::pipe::{NamedPipeConnector, NamedPipeConnectorBuilder, NamedPipeDia
 pub use self::pool::ReuseOrder;
 pub use self::pooled::{PooledConnector, PooledConnectorBuilder, SettingsError};
 pub use self::proxy::{IntoProxy, Proxy, ProxyError, TunnelAnswer, TunnelRefusal};
+#[cfg(feature = "socks")]
+pub use self::proxy::{SocksError, SocksReply};
 pub use self::socket::TcpKeepalive;
 pub use self::stats::{Evictions, KeyStats, Stats};
 pub use self::tcp::{TcpConnector, TcpConnectorBuilder, TcpDialer};

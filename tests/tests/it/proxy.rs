@@ -192,7 +192,7 @@ async fn urls_that_are_no_proxy_are_refused() {
         ("u:s3cret@h:1", "InvalidURL"),
         ("http://u:s3cret@h:p", "InvalidURL"),
         ("http://u:s3cret@[::1", "InvalidURL"),
-        ("socks5://u:s3cret@h:1", "ValueError"),
+        ("socks://u:s3cret@h:1", "ValueError"),
         ("http://a%3As3cret:s3cret@h", "ValueError"),
     ] {
         let error = failed(session.get("http://a.test/").proxy(url)).await;

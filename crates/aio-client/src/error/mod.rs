@@ -314,7 +314,7 @@ impl From<ProxyError> for ClientError {
             ProxyError::Auth(error) => error.into(),
             ProxyError::Header(error) => error.into(),
             ProxyError::Scheme(scheme) => UsageError::ProxyScheme(scheme),
-            other => UsageError::ProxyScheme(other.to_string().into()),
+            other => UsageError::Proxy(other),
         })
     }
 }

@@ -172,9 +172,9 @@ pub(super) fn write(
     } = request;
     // CON-84: through a tunnel it is the server that reads this. The connection tells, not
     // the request: whose connector knows no proxies has none (CON-102).
-    let proxy = key.proxy().filter(|_| !key.is_tls());
+    let proxy = key.forwarded_by();
     let authorization = proxy.and_then(Proxy::authorization);
-    let is_tunnelled = key.is_tls() && key.proxy().is_some();
+    let is_tunnelled = proxy.is_none() && key.proxy().is_some();
     let (host_port, absolute);
     let target = if method == Method::CONNECT {
         // Authority form (RFC 9112 §3.2.3).

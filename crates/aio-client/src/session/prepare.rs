@@ -77,7 +77,7 @@ pub(super) async fn ask_environment(
     let mut host_of_proxy = None;
     if request.options.asks_for_proxy() {
         request.proxy = environment.find_proxy(&request.url)?.cloned();
-        let unknown = |proxy: &&Proxy| proxy.authorization().is_none();
+        let unknown = |proxy: &&Proxy| !proxy.has_credentials();
         host_of_proxy = request.proxy.as_ref().filter(unknown);
     }
     let host_of_proxy = host_of_proxy.map(|proxy| proxy.url().host().to_owned());

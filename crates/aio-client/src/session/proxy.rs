@@ -16,7 +16,7 @@ impl ClientSessionBuilder {
     /// use aio_client::ClientSession;
     ///
     /// let session = ClientSession::builder().proxy("http://127.0.0.1:3128").build()?;
-    /// assert!(ClientSession::builder().proxy("socks5://127.0.0.1:1080").build().is_err());
+    /// assert!(ClientSession::builder().proxy("127.0.0.1:3128").build().is_err());
     /// # Ok::<(), aio_client::ClientError>(())
     /// ```
     pub fn proxy(mut self, proxy: impl IntoProxy) -> Self {

@@ -4,6 +4,8 @@ mod builder;
 mod dns;
 mod proxied;
 mod sockets;
+#[cfg(feature = "socks")]
+mod socks;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -8,7 +8,7 @@ use crate::proxy::{self, Proxy};
 use crate::transport::Transport;
 
 impl TcpDialer {
-    /// Connects to the proxy; to a peer with TLS, through it.
+    /// Connects to the proxy; to a peer that it does not forward requests to, through it.
     pub(super) async fn connect_through(
         &self,
         proxy: &Proxy,
@@ -16,21 +16,36 @@ impl TcpDialer {
         request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, ConnectionError> {
         if !key.is_tls() {
-            let connected = self.connect_to_proxy(proxy, request).await;
-            return connected.map(Transport::untold);
+            return self.reach(proxy, key, request).await;
         }
         let prepared = request.within(Phase::Tls, self.tls.prepare(key)).await?;
         let failed = |request: &ConnectRequest<'_>, refusal| {
             request.dial_failed(key, DialError::Failed(refusal))
         };
         let handshake = prepared.map_err(|refusal| failed(request, refusal))?;
-        let stream = self.connect_to_proxy(proxy, request).await?;
-        let tunnel = proxy::open(proxy, stream, key, request).await?;
+        let tunnel = self.reach(proxy, key, request).await?;
         let agreed = request.within(Phase::Tls, handshake.agree(tunnel)).await?;
         agreed.map_err(|refusal| failed(request, refusal))
     }
 
-    async fn connect_to_proxy(
+    /// Connects to who reads what is said to the peer.
+    async fn reach(
+        &self,
+        proxy: &Proxy,
+        key: &ConnectionKey,
+        request: &mut ConnectRequest<'_>,
+    ) -> Result<Transport, ConnectionError> {
+        if let Some(socks) = proxy.socks() {
+            return self.connect_by_socks(socks, proxy, key, request).await;
+        }
+        let stream = self.connect_to_proxy(proxy, request).await?;
+        match key.forwarded_by() {
+            Some(_) => Ok(stream.untold()),
+            None => proxy::open(proxy, stream, key, request).await,
+        }
+    }
+
+    pub(super) async fn connect_to_proxy(
         &self,
         proxy: &Proxy,
         request: &mut ConnectRequest<'_>,
