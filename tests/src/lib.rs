@@ -26,6 +26,7 @@ pub mod scenario;
 pub mod script;
 pub mod server;
 pub mod server_process;
+pub mod socks;
 pub mod tls;
 pub mod tunnel;
 pub mod value;

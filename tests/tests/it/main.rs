@@ -45,6 +45,7 @@ mod servers;
 mod session;
 mod site;
 mod sockets;
+mod socks;
 mod stale;
 mod text;
 mod timeouts;

@@ -20,28 +20,27 @@ impl TcpDialer {
         key: &ConnectionKey,
         request: &mut ConnectRequest<'_>,
     ) -> Result<Transport, ConnectionError> {
-        let unfit = |error| request.failed(proxy.key(), ConnectErrorKind::Proxy, error);
-        let targets = match socks.by_name(key).map_err(unfit)? {
-            Some(name) => vec![name],
-            None => self.looked_up(socks, key, request).await?,
+        let failed = |request: &mut ConnectRequest<'_>, failure: Failure| {
+            request.phase = Phase::Tunnel;
+            request.failed_for(proxy.key(), ConnectErrorKind::Proxy, failure.into())
+        };
+        let targets = match socks.by_name(key) {
+            Ok(Some(name)) => vec![name],
+            Ok(None) => self.looked_up(socks, key, request).await?,
+            Err(error) => return Err(failed(request, error.into())),
         };
         let host = key.host().into();
-        let mut last = SocksError::NoIpv4 { host };
+        let mut last = Failure::Socks(SocksError::NoIpv4 { host });
         for target in &targets {
             let mut stream = self.connect_to_proxy(proxy, request).await?;
             let asking = socks.ask(&mut stream, target);
             last = match request.within(Phase::Tunnel, asking).await? {
                 Ok(()) => return Ok(stream),
-                Err(Failure::Socks(error)) if error.is_about_the_address() => error,
-                Err(Failure::Socks(error)) => {
-                    return Err(request.failed(proxy.key(), ConnectErrorKind::Proxy, error));
-                }
-                Err(Failure::Io(error)) => {
-                    return Err(request.failed(proxy.key(), ConnectErrorKind::Proxy, error));
-                }
+                Err(failure) if failure.is_about_the_address() => failure,
+                Err(failure) => return Err(failed(request, failure)),
             };
         }
-        Err(request.failed(proxy.key(), ConnectErrorKind::Proxy, last))
+        Err(failed(request, last))
     }
 
     /// Looks up the peer as if it were dialled, and finds what the proxy can be asked for.

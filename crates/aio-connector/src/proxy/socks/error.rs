@@ -110,6 +110,14 @@ impl SocksReply {
             other => Self::Other(other),
         }
     }
+
+    /// Tells whether it may say otherwise of another address.
+    pub(super) fn is_about_the_address(self) -> bool {
+        !matches!(
+            self,
+            Self::NotAllowed | Self::CommandNotSupported | Self::NoIdentd | Self::OtherUser
+        )
+    }
 }
 
 impl fmt::Display for SocksReply {
@@ -144,18 +152,6 @@ impl SocksError {
         match &answer {
             b"HT" => Self::Http { version },
             _ => Self::Malformed { version, answer },
-        }
-    }
-
-    /// Tells whether the proxy may connect to another address of the peer.
-    pub(crate) fn is_about_the_address(&self) -> bool {
-        use SocksReply::{CommandNotSupported, NoIdentd, NotAllowed, OtherUser};
-        match self {
-            Self::Refused { reply, .. } => !matches!(
-                reply,
-                NotAllowed | CommandNotSupported | NoIdentd | OtherUser
-            ),
-            _ => false,
         }
     }
 }

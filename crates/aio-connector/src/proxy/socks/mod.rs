@@ -5,9 +5,11 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use aio_core::BasicAuth;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -73,6 +75,22 @@ impl From<io::Error> for Failure {
             io::ErrorKind::UnexpectedEof => Self::Socks(SocksError::Closed),
             _ => Self::Io(error),
         }
+    }
+}
+
+impl From<Failure> for Arc<dyn Error + Send + Sync> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Socks(error) => Arc::new(error),
+            Failure::Io(error) => Arc::new(error),
+        }
+    }
+}
+
+impl Failure {
+    /// Tells whether the proxy may connect to another address of the peer.
+    pub(crate) fn is_about_the_address(&self) -> bool {
+        matches!(self, Self::Socks(SocksError::Refused { reply, .. }) if reply.is_about_the_address())
     }
 }
 
