@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A proxy that speaks SOCKS4, 4a and 5, and whose tunnels all lead to one server, whatever
@@ -28,6 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub struct SocksProxy {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    open: watch::Sender<usize>,
     acceptor: JoinHandle<()>,
 }
 
@@ -55,17 +57,24 @@ impl SocksProxy {
             refusals: Arc::new(Mutex::new(rules.refusals.into_iter())),
             log: Arc::clone(&asked),
         };
+        let open = watch::Sender::new(0);
+        let counted = open.clone();
         let acceptor = tokio::spawn(async move {
             let mut tunnels = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let asker = asker.clone();
-                // What goes wrong ends the connection, which is for the client to notice.
-                tunnels.spawn(async move { asker.serve(stream).await });
+                counted.send_modify(|open| *open += 1);
+                let (asker, counted) = (asker.clone(), counted.clone());
+                tunnels.spawn(async move {
+                    // What goes wrong ends the connection, which is for the client to notice.
+                    _ = asker.serve(stream).await;
+                    counted.send_modify(|open| *open -= 1);
+                });
             }
         });
         Ok(Self {
             address,
             asked,
+            open,
             acceptor,
         })
     }
@@ -88,6 +97,18 @@ impl SocksProxy {
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         lock(&self.asked).clone()
+    }
+
+    /// Returns how many connections to it are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Waits until exactly so many are open.
+    pub async fn wait_for_open(&self, open: usize) {
+        // It keeps a sender itself: the channel is open.
+        _ = self.open.subscribe().wait_for(|now| *now == open).await;
     }
 }
 

@@ -13,6 +13,7 @@ use aio_client::{
     Resolver, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
+use aio_tests::socks::{Rules, SocksProxy};
 use aio_tests::tls::Authority;
 use aio_tests::tunnel::TunnelProxy;
 use bytes::Bytes;
@@ -59,15 +60,23 @@ enum Server<'a> {
     Tls(&'a TestServer, &'a Authority),
     /// The same behind a proxy, whose connections are those that count.
     Proxied(&'a TestServer, &'a Authority, &'a TunnelProxy),
+    /// The same, with or without TLS, behind a proxy with this scheme and userinfo.
+    Socks(
+        &'a TestServer,
+        &'a Authority,
+        &'a SocksProxy,
+        (&'a str, &'a str),
+    ),
     Early(&'a Early),
 }
 
 impl Server<'_> {
     fn url(&self, path: &str) -> String {
         match self {
-            Self::Whole(server) | Self::Tls(server, _) | Self::Proxied(server, ..) => {
-                server.url(path)
-            }
+            Self::Whole(server)
+            | Self::Tls(server, _)
+            | Self::Proxied(server, ..)
+            | Self::Socks(server, ..) => server.url(path),
             Self::Early(server) => format!("http://{}{path}", server.address),
         }
     }
@@ -75,7 +84,9 @@ impl Server<'_> {
     /// How a session trusts it; a session of its own resumes nothing.
     fn trusted(&self) -> TlsConfig {
         match self {
-            Self::Tls(_, authority) | Self::Proxied(_, authority, _) => authority.client(),
+            Self::Tls(_, authority)
+            | Self::Proxied(_, authority, _)
+            | Self::Socks(_, authority, ..) => authority.client(),
             Self::Whole(_) | Self::Early(_) => TlsConfig::new(),
         }
     }
@@ -90,6 +101,9 @@ impl Server<'_> {
         let builder = ClientSession::builder().connector(connector);
         let builder = match self {
             Self::Proxied(_, _, proxy) => builder.proxy(proxy.url()),
+            Self::Socks(_, _, proxy, (scheme, userinfo)) => {
+                builder.proxy(proxy.url(scheme, userinfo))
+            }
             _ => builder,
         };
         builder.build().expect("valid settings")
@@ -99,6 +113,7 @@ impl Server<'_> {
         match self {
             Self::Whole(server) | Self::Tls(server, _) => server.open(),
             Self::Proxied(_, _, proxy) => proxy.open(),
+            Self::Socks(_, _, proxy, _) => proxy.open(),
             Self::Early(server) => *server.open.borrow(),
         }
     }
@@ -107,6 +122,7 @@ impl Server<'_> {
         match self {
             Self::Whole(server) | Self::Tls(server, _) => server.wait_for_open(open).await,
             Self::Proxied(_, _, proxy) => proxy.wait_for_open(open).await,
+            Self::Socks(_, _, proxy, _) => proxy.wait_for_open(open).await,
             Self::Early(server) => {
                 let mut now = server.open.subscribe();
                 now.wait_for(|now| *now == open).await.expect("it counts");
@@ -584,6 +600,21 @@ async fn sweep_all() {
         let proxy = proxy.expect("a proxy");
         for script in SCRIPTS.iter().take(3) {
             sweep(&Server::Proxied(&server, &authority, &proxy), *script).await;
+        }
+    }
+    // From the look-up by the answers of each version to TLS.
+    let login = Some(("ada", "pw"));
+    let plain = TestServer::start(answer).await.expect("a server");
+    for (server, login, told) in [
+        (&server, login, ("socks5h", "ada:pw")),
+        (&plain, None, ("socks5", "")),
+        (&plain, None, ("socks4", "ada")),
+    ] {
+        let (address, refusals) = (server.address(), Vec::new());
+        let proxy = SocksProxy::start(address, Rules { login, refusals }).await;
+        let proxy = proxy.expect("a proxy");
+        for script in SCRIPTS.iter().take(3) {
+            sweep(&Server::Socks(server, &authority, &proxy, told), *script).await;
         }
     }
     let server = Early::start().await;
