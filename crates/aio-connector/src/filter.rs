@@ -31,8 +31,10 @@ use crate::error::{ConnectErrorKind, DialError};
 /// Of a name's addresses those that are allowed are dialled. If there are none, the request
 /// fails with [`ConnectErrorKind::Forbidden`].
 ///
-/// What goes round a filter: a proxy resolves names itself, and what is dialled is the
-/// proxy; a `socket_factory` may connect to where it wants; a connector for Unix sockets
+/// What goes round a filter: an HTTP proxy resolves names itself, and what is dialled is the
+/// proxy, whose address the filter is asked about. So it is with `socks4a` and `socks5h`
+/// proxies, but for addresses that stand in URLs; `socks4` and `socks5` ones are asked for
+/// addresses only, each of which it must allow. A `socket_factory` may connect to where it wants; a connector for Unix sockets
 /// dials no addresses; a public address may lead into one's own network (a router that
 /// translates, a public host of one's own that trusts its neighbours). Refuse those with
 /// [`and`](Self::and).

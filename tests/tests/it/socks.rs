@@ -268,6 +268,8 @@ async fn credentials_come_from_where_those_of_any_proxy_do() {
     assert_eq!(said(&error, &host), SocksError::LoginWanted);
     let error = failed(&session_of(&wrong), "https://a.test/").await;
     assert_eq!(said(&error, &host), SocksError::LoginRefused);
+    // Nobody need try again.
+    assert!(!error.is_retryable());
     assert_eq!(proxy.asked().len(), 2);
 
     // CON-95.
@@ -352,6 +354,8 @@ async fn refusals_name_whom_the_proxy_was_asked_for() {
             reply,
         };
         assert_eq!(said(&error, &proxy.address().to_string()), want);
+        let lasts = [2, 7, 92, 93].contains(&code);
+        assert_eq!(error.is_retryable(), !lasts);
         // Nobody was asked twice; another time it may be granted.
         assert_eq!(proxy.asked().len(), 1);
         text(&session, "http://a.test/").await;

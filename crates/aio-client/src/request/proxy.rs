@@ -10,8 +10,8 @@ use crate::proxy::ProxyChoice;
 
 impl RequestBuilder {
     /// Sends the request through a proxy, in place of the session's and those of the
-    /// environment: the URL of an HTTP proxy, `http` or `https`, or a
-    /// [`Proxy`](aio_connector::Proxy).
+    /// environment: the URL of an HTTP proxy, `http` or `https`, with the feature `socks`
+    /// `socks5h`, `socks5`, `socks4a` or `socks4`, or a [`Proxy`](aio_connector::Proxy).
     ///
     /// Its redirects go through the same one. Credentials in its URL are told to it, and to
     /// nobody else.
@@ -19,6 +19,8 @@ impl RequestBuilder {
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
     /// session.get("http://example.org/").proxy("http://ada:s3cret@127.0.0.1:3128").await?;
+    /// # #[cfg(feature = "socks")]
+    /// session.get("http://example.org/").proxy("socks5h://127.0.0.1:1080").await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -54,7 +56,7 @@ impl RequestBuilder {
     /// for, in place of the session's of that name; aiohttp's `proxy_headers`.
     ///
     /// Nothing else of the request or the session gets there. `http` and `ws` requests take
-    /// but `Proxy-Authorization` of these along.
+    /// but `Proxy-Authorization` of these along. SOCKS proxies are told none.
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {

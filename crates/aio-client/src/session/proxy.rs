@@ -9,8 +9,8 @@ use crate::proxy::ProxyChoice;
 
 impl ClientSessionBuilder {
     /// Sends requests through a proxy, in place of those of the environment: the URL of an
-    /// HTTP proxy, `http` or `https`, or a
-    /// [`Proxy`](aio_connector::Proxy); default none.
+    /// HTTP proxy, `http` or `https`, with the feature `socks` `socks5h`, `socks5`, `socks4a`
+    /// or `socks4`, or a [`Proxy`](aio_connector::Proxy); default none.
     ///
     /// ```
     /// use aio_client::ClientSession;

@@ -76,7 +76,8 @@ pub enum ConnectErrorKind {
     /// The operating system gives no socket as the connector asks for: of the address's
     /// family, with a local address or an interface, or by the `socket_factory`.
     Socket,
-    /// The proxy cannot be reached, or says more than its answer.
+    /// The proxy cannot be reached, or says more than its answer; one of SOCKS gives no
+    /// tunnel: the cause is then a `SocksError`.
     Proxy,
     /// The Unix socket cannot be reached.
     Unix {

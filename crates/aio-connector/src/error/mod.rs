@@ -14,7 +14,7 @@ pub use self::attempt::{Attempt, DialAttempt, Phase};
 pub(crate) use self::connect::hex;
 pub use self::connect::{ConnectError, ConnectErrorKind};
 pub use self::tls::{CertificateProblem, TlsProblem};
-use crate::proxy::TunnelRefusal;
+use crate::proxy::{TunnelRefusal, socks};
 
 /// A request that failed on its connection, or for want of one.
 ///
@@ -172,13 +172,14 @@ impl ConnectionError {
     /// Tells whether the same request may be sent again whatever its method: no byte of
     /// it had left, and trying again can help.
     pub fn is_retryable(&self) -> bool {
-        use ConnectErrorKind::{Certificate, Fingerprint, Forbidden, Tls};
+        use ConnectErrorKind::{Certificate, Fingerprint, Forbidden, Proxy, Tls};
         let hopeless = match self {
             Self::Source { .. } | Self::Closed { .. } | Self::Tunnel { .. } => true,
-            Self::Connect(error) => matches!(
-                error.kind(),
-                Tls(_) | Certificate(_) | Fingerprint { .. } | Forbidden { .. }
-            ),
+            Self::Connect(error) => match error.kind() {
+                Tls(_) | Certificate(_) | Fingerprint { .. } | Forbidden { .. } => true,
+                Proxy => error.cause().is_some_and(socks::is_hopeless),
+                _ => false,
+            },
             _ => false,
         };
         !hopeless && !self.attempt().sent

@@ -1,5 +1,7 @@
 //! What stands in the place of SOCKS where it is not built in.
 
+use std::error::Error;
+
 use aio_core::BasicAuth;
 
 use super::{Proxy, ProxyError};
@@ -30,6 +32,10 @@ impl Socks {
     pub(super) fn has_login(&self) -> bool {
         match *self {}
     }
+}
+
+pub(crate) fn is_hopeless(_: &(dyn Error + Send + Sync + 'static)) -> bool {
+    false
 }
 
 impl TcpDialer {

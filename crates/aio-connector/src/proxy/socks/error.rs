@@ -1,5 +1,6 @@
 //! What a SOCKS proxy says in place of giving a tunnel.
 
+use std::error::Error;
 use std::fmt;
 
 use super::Target;
@@ -85,6 +86,15 @@ pub enum SocksReply {
     OtherUser,
     /// Another number.
     Other(u8),
+}
+
+/// Tells whether a cause is a proxy's answer that will be the same another time.
+pub(crate) fn is_hopeless(cause: &(dyn Error + Send + Sync + 'static)) -> bool {
+    match cause.downcast_ref() {
+        Some(SocksError::Refused { reply, .. }) => !reply.is_about_the_address(),
+        Some(error) => *error != SocksError::Closed,
+        None => false,
+    }
 }
 
 impl SocksReply {

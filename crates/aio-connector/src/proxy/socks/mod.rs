@@ -14,6 +14,7 @@ use std::sync::Arc;
 use aio_core::BasicAuth;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+pub(crate) use self::error::is_hopeless;
 pub use self::error::{SocksError, SocksReply};
 use super::ProxyError;
 use crate::key::ConnectionKey;
