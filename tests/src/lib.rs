@@ -20,6 +20,7 @@ pub mod nginx;
 pub mod ports;
 pub mod program;
 pub mod random;
+pub mod real_proxy;
 pub mod real_server;
 pub mod replay;
 pub mod scenario;

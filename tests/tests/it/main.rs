@@ -33,6 +33,7 @@ mod pressure;
 mod promises;
 mod proxy;
 mod reading;
+mod real_proxies;
 mod real_servers;
 mod redirects;
 mod release;
