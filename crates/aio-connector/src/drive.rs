@@ -300,7 +300,11 @@ impl Link {
                     continue;
                 }
                 let state = &mut self.exchange;
-                let message = head.message(state.exchanged)?;
+                let mut message = head.message(state.exchanged)?;
+                // squid 5.7 asks for credentials before it has read the body, and reads no
+                // more than a part of a long one then: the connection is as good as dead.
+                let asks_first = head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+                message.keep_alive &= !(asks_first && state.upload.has_body());
                 state.body = BodyDecoder::new(message.framing, &state.limits, head.headers.len());
                 state.message = Some(message);
                 state.refused = state.upload.refuse_held() || head.status.as_u16() >= 400;

@@ -306,3 +306,18 @@ async fn a_body_that_is_all_there_does_not_wait_for_its_source_to_end() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_asks_for_credentials_first_may_not_read_the_body() {
+    // squid 5.7 does not, and says that its connection can be used again.
+    const ASKS: &str = "HTTP/1.1 407 Who\r\nContent-Length: 2\r\n\r\nno";
+    let (listener, session) = (Listener::new().await, ClientSession::new());
+    for (request, idle) in [
+        (session.post(listener.url("/")).body("body"), 0),
+        (session.get(listener.url("/")), 1),
+    ] {
+        let (mut response, _peer) = listener.answer(request, ASKS).await;
+        assert_eq!(response.text().await.expect("a body"), "no");
+        assert_eq!(session.connector().stats().idle, idle);
+    }
+}
