@@ -26,18 +26,18 @@ use crate::uploads::fed;
 const LARGE: usize = 3_000_000;
 
 /// `ada:s3cret`, as it is told.
-const ADA: &str = "YWRhOnMzY3JldA==";
+pub(crate) const ADA: &str = "YWRhOnMzY3JldA==";
 
 /// The servers behind a proxy, which remember what they were asked.
-struct Origin {
-    authority: Authority,
-    plain: TestServer,
-    tls: TestServer,
-    seen: Arc<Mutex<Vec<Request>>>,
+pub(crate) struct Origin {
+    pub(crate) authority: Authority,
+    pub(crate) plain: TestServer,
+    pub(crate) tls: TestServer,
+    pub(crate) seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Origin {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let authority = Authority::new();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
@@ -60,12 +60,12 @@ impl Origin {
     }
 
     /// Tells all that the servers were told.
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         format!("{:?}", self.seen.lock().expect("no panic"))
     }
 
     /// Begins a session that trusts the authority.
-    fn builder(&self) -> ClientSessionBuilder {
+    pub(crate) fn builder(&self) -> ClientSessionBuilder {
         trusting(self.authority.client())
     }
 
@@ -102,11 +102,11 @@ fn trusting(tls: TlsConfig) -> ClientSessionBuilder {
     ClientSession::builder().connector(connector)
 }
 
-fn start(kind: &Kind) -> Option<RealProxy> {
+pub(crate) fn start(kind: &Kind) -> Option<RealProxy> {
     RealProxy::start(kind).expect("it starts")
 }
 
-async fn send(request: RequestBuilder) -> Result<(ClientResponse, String), ClientError> {
+pub(crate) async fn send(request: RequestBuilder) -> Result<(ClientResponse, String), ClientError> {
     soon("the response", async {
         let mut response = request.send().await?;
         let text = response.text().await?;
@@ -115,7 +115,7 @@ async fn send(request: RequestBuilder) -> Result<(ClientResponse, String), Clien
     .await
 }
 
-async fn got(request: RequestBuilder) -> (u16, String) {
+pub(crate) async fn got(request: RequestBuilder) -> (u16, String) {
     let (response, text) = send(request).await.expect("a response");
     (response.status().as_u16(), text)
 }
@@ -185,7 +185,7 @@ async fn exchange(session: &ClientSession, origin: &Origin, server: &TestServer)
 
 /// Sends requests of all kinds through a proxy, to a server without TLS, to one with it, and
 /// from one to the other.
-async fn exchange_through(session: &ClientSession, origin: &Origin) {
+pub(crate) async fn exchange_through(session: &ClientSession, origin: &Origin) {
     exchange(session, origin, &origin.plain).await;
     exchange(session, origin, &origin.tls).await;
     for (from, to) in [(&origin.plain, &origin.tls), (&origin.tls, &origin.plain)] {
@@ -201,7 +201,7 @@ async fn exchange_through(session: &ClientSession, origin: &Origin) {
 
 /// Waits until the proxy's list has so many lines with `word`, and returns them: tunnels are
 /// listed when they have ended.
-async fn listed(proxy: &RealProxy, word: &str, count: usize) -> Vec<String> {
+pub(crate) async fn listed(proxy: &RealProxy, word: &str, count: usize) -> Vec<String> {
     let lines = async {
         loop {
             let lines = proxy.listed(word).expect("a list");
@@ -558,7 +558,7 @@ async fn names_are_looked_up_by_squid() {
 
 /// Finds no name.
 #[derive(Debug)]
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Resolver for Nobody {
     fn resolve<'a>(
