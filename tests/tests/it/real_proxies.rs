@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aio_client::{
     AddressFamily, BasicAuth, BoxFuture, ClientError, ClientResponse, ClientResponseError,
-    ClientSession, ClientSessionBuilder, Environment, Phase, RequestBuilder, Resolved, Resolver,
-    ResponseErrorKind, TcpConnector, TlsConfig,
+    ClientSession, ClientSessionBuilder, Environment, Phase, Proxy, RequestBuilder, Resolved,
+    Resolver, ResponseErrorKind, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{self, Request, Response, TestServer};
 use aio_tests::real_proxy::{
@@ -268,24 +268,47 @@ async fn all_kinds_of_requests_through_mitmproxy() {
 
 #[tokio::test]
 async fn all_kinds_of_requests_through_tls_before_squid() {
-    // EDGE-201: TLS in TLS.
-    let Some(squid) = start(&SQUID_OPEN) else {
+    // EDGE-201: TLS in TLS, each with an authority of its own.
+    let Some(squid) = start(&SQUID_BASIC) else {
         return;
     };
-    let origin = Origin::new().await;
-    let Some(proxy) = squid.behind_tls(&origin.authority).expect("it starts") else {
+    let (origin, company) = (Origin::new().await, Authority::new());
+    let Some(proxy) = squid.behind_tls(&company).expect("it starts") else {
         return;
     };
-    let builder = origin.builder().proxy(format!("https://{}", proxy.host()));
+    let there = Proxy::new(format!("https://ada:s3cret@{}", proxy.host())).expect("a proxy");
+    let builder = origin.builder().proxy(there.clone());
+    let session = builder.build().expect("valid");
+    // The proxy's certificate is not to be trusted for the sake of the servers.
+    let error = send(session.get(origin.plain.url("/")))
+        .await
+        .expect_err("unknown");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
+    let builder = origin.builder().proxy(there.tls(company.client()));
     let session = builder.build().expect("valid");
     exchange_through(&session, &origin).await;
     assert_eq!(session.connector().stats().created, 2);
     session.close().await;
-    assert_eq!(
-        clients(&listed(&squid, &origin.plain.url("/"), 12).await).len(),
-        1
-    );
+    assert!(!origin.told().contains(ADA));
+    let lines = listed(&squid, &origin.plain.url("/"), 12).await;
+    assert_eq!(clients(&lines).len(), 1);
     listed(&squid, " CONNECT ", 1).await;
+    // Nor the servers' for the sake of the proxy.
+    let builder = trusting(company.client()).proxy(format!("https://{}", proxy.host()));
+    let session = builder.build().expect("valid");
+    let error = send(session.get(origin.tls.url("/")))
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        error.aiohttp_class(),
+        "ClientHttpProxyError",
+        "no credentials"
+    );
+    let known = session
+        .get(origin.tls.url("/"))
+        .proxy_auth(BasicAuth::new("ada", "s3cret"));
+    let error = send(known).await.expect_err("unknown");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
 }
 
 #[tokio::test]
