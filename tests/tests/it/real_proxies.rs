@@ -86,6 +86,10 @@ fn answer(request: Request) -> Response {
             block: Bytes::from_static(b"0123456789"),
             length: LARGE as u64,
         }),
+        "/endless" => Response::new(200).body(http_server::Body::Repeat {
+            block: vec![b'x'; 16 * 1024].into(),
+            length: 1 << 40,
+        }),
         "/chunked" => Response::new(200).body(http_server::Body::Chunked(vec![
             Bytes::from_static(b"one "),
             Bytes::from_static(b"two"),
@@ -621,27 +625,57 @@ async fn squid_may_restart() {
 }
 
 #[tokio::test]
-async fn a_body_waits_for_100_through_squid() {
-    let Some(proxy) = start(&SQUID_OPEN) else {
+async fn squid_may_die_in_mid_body() {
+    let origin = Origin::new().await;
+    for server in [&origin.plain, &origin.tls] {
+        let Some(proxy) = start(&SQUID_OPEN) else {
+            return;
+        };
+        let session = origin.session(&proxy);
+        let request = session.get(server.url("/endless"));
+        let response = soon("the response", request.send()).await;
+        let mut response = response.expect("a response");
+        let error = soon("the end", async {
+            let mut proxy = Some(proxy);
+            loop {
+                match response.content().chunk().await {
+                    // It is killed.
+                    Ok(_) => drop(proxy.take()),
+                    Err(error) => break error,
+                }
+            }
+        });
+        let error = error.await;
+        assert!(error.is_a("ClientPayloadError"), "{error:?}");
+        assert_eq!(session.connector().stats().open, 0);
+    }
+}
+
+/// Sends a body that waits for leave, to a server without TLS and to one with it.
+async fn check_100(kind: &Kind, patience: Option<Duration>) {
+    let Some(proxy) = start(kind) else {
         return;
     };
     let origin = Origin::new().await;
     let session = origin.session(&proxy);
     for server in [&origin.plain, &origin.tls] {
-        let request = session
-            .post(server.url("/echo"))
-            .body("waits")
-            .expect100(true);
+        let request = session.post(server.url("/echo")).body("waits");
+        let request = request.expect100(true).continue_timeout(patience);
         assert_eq!(got(request).await, (200, "waits".into()));
-        let seen = origin.last();
-        assert_eq!(
-            seen.header("expect")
-                .map(str::to_ascii_lowercase)
-                .as_deref(),
-            Some("100-continue")
-        );
+        let expect = origin.last().header("expect").map(str::to_ascii_lowercase);
+        assert_eq!(expect.as_deref(), Some("100-continue"));
     }
-    assert_eq!(session.connector().stats().created, 2);
+}
+
+#[tokio::test]
+async fn a_body_waits_for_100_through_squid() {
+    check_100(&SQUID_OPEN, None).await;
+}
+
+#[tokio::test]
+async fn a_body_does_not_wait_for_ever_through_tinyproxy() {
+    // It wants the body before it asks the server.
+    check_100(&TINYPROXY_OPEN, Some(Duration::from_millis(50))).await;
 }
 
 #[tokio::test]
