@@ -471,6 +471,9 @@ impl<D: Dial> PooledConnectorBuilder<D> {
     }
 
     /// Closes each connection after one request, and tells the server so; default false.
+    ///
+    /// For a peer that closes behind each response without having said so, as tinyproxy: a
+    /// request that must not be sent twice fails if it meets the end of its connection.
     pub fn force_close(mut self, force_close: bool) -> Self {
         self.force_close = force_close;
         self
