@@ -19,6 +19,7 @@ mod fingerprints;
 mod forbidden;
 mod forms;
 mod hostile;
+mod hostile_proxy;
 mod http_server;
 mod in_time;
 mod limits;

@@ -3,9 +3,10 @@
 mod classes;
 mod usage;
 
+use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, ConnectionError, ProxyError, SettingsError};
+use aio_connector::{Attempt, ConnectionError, Phase, ProxyError, SettingsError};
 use aio_core::text::DecodeError;
 use aio_core::{EventTooLong, HttpError, MultipartError, PayloadError, UrlError, UrlErrorKind};
 use bytes::Bytes;
@@ -72,8 +73,8 @@ pub enum ClientError {
 }
 
 /// A response that is not what was asked for; aiohttp's `ClientResponseError`.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{status}, {message:?}, {}", .attempt.url)]
+#[derive(Clone, thiserror::Error)]
+#[error("{}{status}, {message:?}, {}", speaker(.attempt), .attempt.url)]
 pub struct ClientResponseError {
     /// Which of aiohttp's classes it is.
     pub kind: ResponseErrorKind,
@@ -107,6 +108,30 @@ impl ClientResponseError {
             body: Bytes::new(),
             source: Some(source),
         }
+    }
+}
+
+/// Tells who it is that says so, if not the server.
+fn speaker(attempt: &Attempt) -> &'static str {
+    match attempt.phase {
+        Phase::Tunnel => "no tunnel through the proxy: ",
+        _ => "",
+    }
+}
+
+impl fmt::Debug for ClientResponseError {
+    /// Hides the body: some repeat what they were asked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientResponseError")
+            .field("kind", &self.kind)
+            .field("status", &self.status)
+            .field("message", &self.message)
+            .field("head", &self.head)
+            .field("history", &self.history)
+            .field("attempt", &self.attempt)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("source", &self.source)
+            .finish()
     }
 }
 
