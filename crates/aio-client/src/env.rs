@@ -39,7 +39,7 @@ struct Named {
     proxy: Result<Proxy, ProxyError>,
 }
 
-/// What of a URL's scheme has a variable; `all` is for those that have none.
+/// The schemes that have a variable; `all` is for those without.
 const SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "all"];
 
 /// The variables that mean something to a session.
