@@ -471,6 +471,30 @@ async fn a_hello_has_what_is_to_be_told() {
     }
 }
 
+/// Some servers have a name of their own for HTTP/1.1 where others are spoken at the port.
+#[tokio::test]
+async fn a_protocol_of_any_name_is_http11() {
+    let authority = Authority::new();
+    let mut tls = authority.server_with(LOCALHOST, rustls::ALL_VERSIONS);
+    tls.alpn_protocols = vec![b"x-amzn-http-ca".to_vec()];
+    let server = start(tls).await;
+    let trusting = || TlsConfig::builder().root_certificate_pem(authority.pem());
+    let named = trusting().alpn(&["http/1.1", "x-amzn-http-ca"]).build();
+    let response = session(named.expect("valid settings")).get(server.url("/"));
+    let mut response = response.await.expect("trust");
+    let info = response.connection_info();
+    assert_eq!(
+        info.tls().and_then(|tls| tls.alpn()),
+        Some(&b"x-amzn-http-ca"[..])
+    );
+    assert_eq!(response.text().await.expect("a body"), "hello");
+    trusts(trusting().alpn(&[]), &server).await;
+    let session = session(trusting().build().expect("valid settings"));
+    let error = text(&session, server.url("/")).await;
+    let error = error.expect_err("the server speaks something else");
+    assert_eq!(error.aiohttp_class(), "ClientConnectorSSLError");
+}
+
 #[test]
 fn protocols_that_are_not_spoken_are_not_offered() {
     let builder = TlsConfig::builder;

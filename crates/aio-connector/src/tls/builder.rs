@@ -332,23 +332,17 @@ impl TlsConfigBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let (min, max) = (self.settings.versions.start(), self.settings.versions.end());
+        let (min, max) = self.settings.versions.clone().into_inner();
         if min > max {
-            let (min, max) = (*min, *max);
             return Err(TlsConfigError::Versions { min, max });
         }
-        let setting = if self.roots.has_revoked() {
-            Some("a revocation list")
-        } else if self.settings.any_hostname {
-            Some("`danger_accept_any_hostname`")
-        } else {
-            None
-        };
         let is_named = !self.roots.is_empty();
         if self.accepts_anyone && (is_named || self.with_system) {
             return Err(TlsConfigError::RootsForAnyone);
         }
-        if let Some(setting) = setting.filter(|_| !is_named || self.with_system) {
+        if let Some(setting) = self.for_roots_alone()
+            && (!is_named || self.with_system)
+        {
             return Err(TlsConfigError::NeedsRoots { setting });
         }
         let asks_nobody = self.accepts_anyone || self.settings.fingerprint.is_some();
@@ -359,6 +353,15 @@ impl TlsConfigBuilder {
             (false, _) => Trust::System,
         };
         Ok(TlsConfig::with(self.settings, None))
+    }
+
+    /// Names a setting that only roots that are named can keep.
+    fn for_roots_alone(&self) -> Option<&'static str> {
+        if self.roots.has_revoked() {
+            return Some("a revocation list");
+        }
+        let any_hostname = self.settings.any_hostname;
+        any_hostname.then_some("`danger_accept_any_hostname`")
     }
 
     /// Does what may fail, unless something did before.

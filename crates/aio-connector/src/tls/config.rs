@@ -22,7 +22,8 @@ use crate::error::Refusal;
 /// are spoken. A handle: clones are the same settings, and connections made with the same
 /// settings share what resumes a session without a full handshake. Settings made apart
 /// are different ones, whatever they say: connections of one are not used for another. But
-/// where no authority is asked, the same fingerprint, or none, is the same settings.
+/// [`pinned`](Self::pinned) makes the same settings of the same fingerprint each time, and
+/// [`danger_accept_any_certificate`](Self::danger_accept_any_certificate) always does.
 ///
 /// ```
 /// # fn run(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
@@ -59,7 +60,8 @@ impl TlsConfig {
     /// Makes the default settings: whoever the operating system trusts.
     ///
     /// What the system trusts is read with the first connection; if that fails, so does
-    /// the connection, and the next one tries again.
+    /// the connection, and the next one tries again. Where certificates are files, as on
+    /// Linux, `SSL_CERT_FILE` and `SSL_CERT_DIR` may name others.
     pub fn new() -> Self {
         Self::with(Settings::default(), None)
     }
