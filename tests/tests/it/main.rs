@@ -36,6 +36,7 @@ mod proxy;
 mod reading;
 mod real_proxies;
 mod real_servers;
+mod real_socks;
 mod redirects;
 mod release;
 mod responses;
