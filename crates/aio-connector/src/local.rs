@@ -62,7 +62,7 @@ impl LocalPeer {
         let agreed = request.within(Phase::Tls, handshake.agree(stream)).await?;
         agreed.map_err(|(failed, source)| {
             // A connection that breaks is no failure of TLS.
-            let is_broken = failed == ConnectErrorKind::Refused;
+            let is_broken = failed == ConnectErrorKind::Lost;
             request.failed_for(key, if is_broken { kind } else { failed }, source)
         })
     }
