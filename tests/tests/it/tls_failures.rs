@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use aio_client::{
     CertificateProblem, ClientError, ClientSession, ClientTimeout, ConnectError, ConnectErrorKind,
-    ConnectionError, Fingerprint, Phase, TcpConnector, TlsConfig, TlsProblem, TlsVersion,
+    ConnectionError, Fingerprint, Phase, TcpConnector, TlsConfig, TlsConfigBuilder, TlsProblem,
+    TlsVersion,
 };
 use aio_tests::http_server::{Response, TestServer};
 use aio_tests::tls::Authority;
@@ -442,24 +443,88 @@ async fn who_has_signed_must_be_known() {
     .await;
 }
 
+/// A certificate as `openssl req -x509` makes them: of an authority, and of a server.
+fn of_both(change: impl FnOnce(&mut CertificateParams)) -> (Play, String) {
+    let names = HERE.iter().map(ToString::to_string);
+    let mut params = CertificateParams::new(names.collect::<Vec<_>>()).expect("an address");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let play = showing((vec![certificate.der().clone()], key));
+    (play, certificate.pem())
+}
+
 #[tokio::test]
 async fn who_has_signed_for_itself_is_nobody_known() {
-    let key = KeyPair::generate().expect("a key");
-    let self_signed = |is_ca| {
-        let names = HERE.iter().map(ToString::to_string);
-        let mut params = CertificateParams::new(names.collect::<Vec<_>>()).expect("an address");
-        params.is_ca = is_ca;
-        let certificate = params.self_signed(&key).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-        showing((vec![certificate.der().clone()], key))
-    };
-    let authority = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Of the kind that `openssl req -x509` makes rustls says something else.
-    for (is_ca, told) in [(IsCa::NoCa, "UnknownCA"), (authority, "CertificateUnknown")] {
+    // Of an authority rustls says something else.
+    for (is_ca, told) in [(false, "UnknownCA"), (true, "CertificateUnknown")] {
+        let (play, _) = of_both(|certificate| {
+            if !is_ca {
+                certificate.is_ca = IsCa::NoCa;
+            }
+        });
         let want = untrusted("[self-signed certificate]", told);
-        let errors = check(self_signed(is_ca), Authority::new().client(), want).await;
+        let errors = check(play, Authority::new().client(), want).await;
         check_problem(&errors, &CertificateProblem::SelfSigned);
     }
+}
+
+/// As in Python.
+#[tokio::test]
+async fn a_server_may_show_a_root_that_was_named() {
+    let trusting = |pem: &str| TlsConfig::builder().root_certificate_pem(pem);
+    let (play, pem) = of_both(|_| {});
+    let Play::Tls(tls) = &play else {
+        panic!("it speaks TLS");
+    };
+    let server = TestServer::start_tls(Arc::clone(tls), async |_| Response::ok("")).await;
+    let server = server.expect("a server");
+    let builders = [
+        trusting(&pem),
+        trusting(&pem).root_certificate_pem(Authority::new().pem()),
+    ];
+    for tls in builders.map(|builder| builder.build().expect("a root")) {
+        let session = crate::tls::session(tls);
+        let response = soon("a response", session.get(server.url("/")).send()).await;
+        assert_eq!(response.expect("trust").status(), 200);
+    }
+
+    let check = async |play, builder: TlsConfigBuilder, text, told| {
+        let tls = builder.build().expect("a root");
+        check(play, tls, untrusted(text, told)).await;
+    };
+    // All else is looked at as ever.
+    let (expired, root) = of_both(|certificate| {
+        certificate.not_before = date_time_ymd(2023, 3, 1);
+        certificate.not_after = date_time_ymd(2024, 3, 1);
+    });
+    let text = "[certificate expired on 2024-03-01 00:00:00 UTC]";
+    check(expired, trusting(&root), text, "CertificateExpired").await;
+    let (early, root) = of_both(|certificate| {
+        certificate.not_before = date_time_ymd(2999, 3, 1);
+    });
+    let text = "[certificate not valid until 2999-03-01 00:00:00 UTC]";
+    check(early, trusting(&root), text, "CertificateExpired").await;
+    let (elsewhere, root) = of_both(|certificate| {
+        let name = "a.test".try_into().expect("ASCII");
+        certificate.subject_alt_names = vec![SanType::DnsName(name)];
+    });
+    let text = "[certificate is not for 127.0.0.1, but for a.test]";
+    check(elsewhere, trusting(&root), text, "BadCertificate").await;
+    let (other_purpose, root) = of_both(|certificate| {
+        certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let text = "[self-signed certificate]";
+    check(other_purpose, trusting(&root), text, "CertificateUnknown").await;
+    // Another one, though it has the same names.
+    let (_, other) = of_both(|_| {});
+    check(play.clone(), trusting(&other), text, "CertificateUnknown").await;
+    // Nobody tells whether it is revoked.
+    let list = Authority::new().revocation_list(&[7], 4000);
+    let strict = trusting(&pem).certificate_revocation_list_pem(list);
+    check(play, strict, text, "CertificateUnknown").await;
 }
 
 #[tokio::test]

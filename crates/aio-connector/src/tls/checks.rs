@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use super::fingerprint::Fingerprint;
+use super::named::Named;
 
 /// Asks another verifier, and looks at the fingerprint first, and past the name at last.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl ServerCertVerifier for Checked {
 /// Believes either of two: the roots that were named, and the system.
 #[derive(Debug)]
 pub(super) struct Either {
-    pub(super) named: Arc<WebPkiServerVerifier>,
+    pub(super) named: Arc<Named>,
     pub(super) system: Verifier,
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
 use super::checks::{Checked, Either};
 use super::key_log::KeyLogFile;
+use super::named::Named;
 use super::provider::provider;
 use super::roots;
 use super::settings::{Settings, Trust};
@@ -55,7 +56,7 @@ fn verifier(settings: &Settings) -> Result<Arc<dyn ServerCertVerifier>, rustls::
     let (fingerprint, any_hostname) = (settings.fingerprint, settings.any_hostname);
     let verifier: Arc<dyn ServerCertVerifier> = match &settings.trust {
         Trust::System => Arc::new(roots::system()?),
-        Trust::Roots(named) => Arc::<WebPkiServerVerifier>::clone(named),
+        Trust::Roots(named) => Arc::<Named>::clone(named),
         Trust::SystemAnd(named) => Arc::new(Either {
             named: Arc::clone(named),
             system: roots::system()?,

@@ -56,17 +56,24 @@ impl<'a> Certificate<'a> {
     /// Gives the names and addresses that it is for.
     pub(super) fn names(&self) -> impl Iterator<Item = Box<str>> {
         // RFC 5280 4.2.1.6: subjectAltName.
-        Reader(self.subject_alt_name().unwrap_or_default()).filter_map(|name| match name.tag {
+        Reader(self.extension(17).unwrap_or_default()).filter_map(|name| match name.tag {
             0x82 => Some(shown(&String::from_utf8_lossy(name.content))),
             0x87 => address(name.content),
             _ => None,
         })
     }
 
-    fn subject_alt_name(&self) -> Option<&'a [u8]> {
+    /// Tells whether it is for some purposes only.
+    pub(super) fn has_purpose(&self) -> bool {
+        // RFC 5280 4.2.1.12: extKeyUsage.
+        self.extension(37).is_some()
+    }
+
+    /// Returns the list in an extension, by the last part of its number.
+    fn extension(&self, number: u8) -> Option<&'a [u8]> {
         let fields = Reader(self.extensions).find_map(|extension| {
             let mut fields = Reader(extension.content);
-            (fields.field(OBJECT)? == [0x55, 0x1D, 0x11]).then_some(fields)
+            (fields.field(OBJECT)? == [0x55, 0x1D, number]).then_some(fields)
         });
         let value = fields?.find(|field| field.tag == OCTETS)?;
         Reader(value.content).field(SEQUENCE)

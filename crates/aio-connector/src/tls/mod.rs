@@ -13,6 +13,7 @@ mod fingerprint;
 mod from_rustls;
 mod identity;
 mod key_log;
+mod named;
 mod pem;
 mod problem;
 mod provider;

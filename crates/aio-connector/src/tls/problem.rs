@@ -123,20 +123,22 @@ pub(super) fn of_certificate(
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "it is signed in a way that is not trusted".into()
         }
-        Error::Other(OtherError(other)) => {
-            let text = other.to_string();
-            let is_authority = text == "CaUsedAsEndEntity";
-            // As `openssl req -x509` makes them.
-            if is_authority && own.is_some_and(Certificate::is_self_signed) {
-                return CertificateProblem::SelfSigned;
-            }
-            text
+        // As `openssl req -x509` makes them.
+        error if is_authority(error) && own.is_some_and(Certificate::is_self_signed) => {
+            return CertificateProblem::SelfSigned;
         }
+        Error::Other(OtherError(other)) => other.to_string(),
         other => format!("{other:?}"),
     };
     CertificateProblem::Other {
         reason: reason.into(),
     }
+}
+
+/// Tells whether it is refused for being that of an authority, which shows the text alone.
+pub(super) fn is_authority(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(OtherError(other))
+        if other.to_string() == "CaUsedAsEndEntity")
 }
 
 fn wrong_host(

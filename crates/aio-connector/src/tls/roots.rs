@@ -13,6 +13,8 @@ use rustls::{Error, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::config_error::TlsConfigError;
+use super::fingerprint::Fingerprint;
+use super::named::Named;
 use super::pem::Pem;
 use super::provider::provider;
 
@@ -20,6 +22,8 @@ use super::provider::provider;
 #[derive(Clone)]
 pub(super) struct Roots {
     named: RootCertStore,
+    /// Those of texts and files.
+    own: Vec<Fingerprint>,
     revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
@@ -27,6 +31,7 @@ impl Roots {
     pub(super) fn none() -> Self {
         Self {
             named: RootCertStore::empty(),
+            own: Vec::new(),
             revoked: Vec::new(),
         }
     }
@@ -42,6 +47,7 @@ impl Roots {
     /// Adds all of a text; one that cannot be read is an error.
     pub(super) fn add(&mut self, pem: &Pem<'_>) -> Result<(), TlsConfigError> {
         for (place, certificate) in pem.certificates()?.into_iter().enumerate() {
+            self.own.push(Fingerprint::of(&certificate));
             let added = self.named.add(certificate);
             added.map_err(|error| TlsConfigError::Certificate {
                 file: pem.file.clone(),
@@ -78,10 +84,13 @@ impl Roots {
     }
 
     /// Makes what judges certificates by these; there must be one.
-    pub(super) fn verifier(self) -> Result<Arc<WebPkiServerVerifier>, TlsConfigError> {
+    pub(super) fn verifier(self) -> Result<Arc<Named>, TlsConfigError> {
         let roots = Arc::new(self.named);
         let mut builder = WebPkiServerVerifier::builder_with_provider(roots, provider());
+        let mut own = self.own;
         if !self.revoked.is_empty() {
+            // Nobody lists an authority's own.
+            own.clear();
             // As Python's `VERIFY_CRL_CHECK_LEAF`: whom no list tells of, or only one that
             // has expired, is refused.
             builder = builder
@@ -90,11 +99,12 @@ impl Roots {
                 .enforce_revocation_expiration();
         }
         // Nothing else can be wrong with it.
-        builder
+        let verifier = builder
             .build()
             .map_err(|error| TlsConfigError::RevocationList {
                 reason: error.to_string().into(),
-            })
+            })?;
+        Ok(Arc::new(Named { verifier, own }))
     }
 }
 

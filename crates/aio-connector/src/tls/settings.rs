@@ -4,12 +4,12 @@ use std::fmt::{self, DebugStruct};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::sign::CertifiedKey;
 
 use super::client::HTTP11;
 use super::fingerprint::Fingerprint;
 use super::key_log::KeyLogFile;
+use super::named::Named;
 use crate::info::TlsVersion;
 
 #[derive(Clone)]
@@ -35,9 +35,9 @@ pub(super) enum Trust {
     /// Whoever the system trusts.
     System,
     /// Whom one of these has signed for.
-    Roots(Arc<WebPkiServerVerifier>),
+    Roots(Arc<Named>),
     /// Either of the two.
-    SystemAnd(Arc<WebPkiServerVerifier>),
+    SystemAnd(Arc<Named>),
     /// Anyone; with a fingerprint, whoever has that certificate.
     Anyone,
 }

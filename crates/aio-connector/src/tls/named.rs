@@ -1,0 +1,98 @@
+//! Roots that were named, and whom they make trusted.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::der::Certificate;
+use super::fingerprint::Fingerprint;
+use super::problem;
+
+/// Believes whom a root has signed for, and a server that shows a root as its own.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) verifier: Arc<WebPkiServerVerifier>,
+    /// Those of the roots that a server may show.
+    pub(super) own: Vec<Fingerprint>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verifier = &self.verifier;
+        let verified = verifier.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        match verified {
+            // `openssl req -x509` makes such ones, and OpenSSL takes them, so Python does.
+            Err(Error::InvalidCertificate(reason))
+                if problem::is_authority(&reason)
+                    && self.own.contains(&Fingerprint::of(certificate)) =>
+            {
+                verify_own(certificate, name, now, reason)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verifier = &self.verifier;
+        verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verifier = &self.verifier;
+        verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Looks at what there is to see of a certificate that is itself trusted: its time, its
+/// purpose, and last its name.
+fn verify_own(
+    der: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    time: UnixTime,
+    reason: CertificateError,
+) -> Result<ServerCertVerified, Error> {
+    let certificate = Certificate::read(der).filter(|one| !one.has_purpose());
+    let dates = certificate.and_then(|one| Some((one.not_before()?, one.not_after()?)));
+    let Some((not_before, not_after)) = dates.map(|(from, to)| (seconds(from), seconds(to))) else {
+        return Err(reason.into());
+    };
+    if time < not_before {
+        return Err(CertificateError::NotValidYetContext { time, not_before }.into());
+    }
+    if time > not_after {
+        return Err(CertificateError::ExpiredContext { time, not_after }.into());
+    }
+    verify_server_name(&ParsedCertificate::try_from(der)?, name)?;
+    Ok(ServerCertVerified::assertion())
+}
+
+fn seconds(date: SystemTime) -> UnixTime {
+    let since = date.duration_since(UNIX_EPOCH);
+    UnixTime::since_unix_epoch(since.unwrap_or_default())
+}
