@@ -417,6 +417,36 @@ async fn a_response_outlives_a_failed_write() {
     );
 }
 
+/// As TLS tells of an alert.
+struct Alert;
+
+impl AsyncRead for Alert {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "alert")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_comes_before_the_write_that_failed_for_it() {
+    let broken = Recorder {
+        writes: Arc::default(),
+        reads: b"",
+        broken: true,
+    };
+    let stream = tokio::io::join(Alert, broken);
+    let framing = UploadFraming::Length(3);
+    let mut exchange = start(stream, &Method::POST, Body::from("abc"), framing);
+    let error = head(&mut exchange).await.expect_err("no response");
+    assert!(
+        matches!(&error, ExchangeError::Read(error) if error.to_string() == "alert"),
+        "{error:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_piece_is_flushed_while_its_source_has_no_more() {
     let (near, mut far) = duplex(PIPE);
