@@ -33,6 +33,7 @@ mod pool;
 mod pressure;
 mod promises;
 mod proxy;
+mod proxy_secrets;
 mod reading;
 mod real_proxies;
 mod real_servers;

@@ -142,9 +142,14 @@ async fn heads_that_are_refused() {
 
 /// Writes all down that a trace is shown.
 #[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(Arc<Mutex<String>>);
 
 impl Log {
+    /// Returns all that it was shown.
+    pub(crate) fn shown(&self) -> String {
+        self.0.lock().expect("no panic").clone()
+    }
+
     fn write(&self, shown: &str) {
         self.0.lock().expect("no panic").push_str(shown);
     }
