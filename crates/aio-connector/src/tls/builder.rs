@@ -424,4 +424,20 @@ mod tests {
             "the PEM text is malformed: base64 decode error: InvalidCharacter(37)",
         );
     }
+
+    /// Keys lose their line ends on the way through variables of the environment.
+    #[test]
+    fn a_text_without_line_ends_is_not_shown() {
+        let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
+        let want = "the PEM text is malformed: \
+                    a section has no end, or its `BEGIN` no line to itself";
+        let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]);
+        let certificate = made.expect("a certificate").cert.pem();
+        for end in ["", " ", "\\n"] {
+            let key = key.replace('\n', end);
+            check(&key, want);
+            let builder = TlsConfig::builder().client_certificate_pem(&certificate, &key);
+            check_error(builder, want);
+        }
+    }
 }

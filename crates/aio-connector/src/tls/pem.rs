@@ -77,9 +77,14 @@ impl<'a> Pem<'a> {
     }
 
     fn malformed(&self, error: &pem::Error) -> TlsConfigError {
+        let reason = match error {
+            pem::Error::Base64Decode(_) | pem::Error::SectionTooLarge => error.to_string(),
+            // It would quote the line, which is all of a private key where no line ends.
+            _ => "a section has no end, or its `BEGIN` no line to itself".to_owned(),
+        };
         TlsConfigError::Pem {
             file: self.file.clone(),
-            reason: error.to_string().into(),
+            reason: reason.into(),
         }
     }
 
