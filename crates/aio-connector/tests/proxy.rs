@@ -1,5 +1,8 @@
 //! Tunnels through proxies that the test plays, hostile ones among them.
 
+// Nobody asks for a tunnel who cannot speak TLS in it.
+#![cfg(feature = "__tls")]
+
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
