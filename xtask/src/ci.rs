@@ -37,6 +37,8 @@ const FUZZ: &str = "check --manifest-path crates/aio-core/fuzz/Cargo.toml --targ
 
 const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
 
+const NO_TLS: &str = "test -p aio-connector --no-default-features --all-targets";
+
 /// What this machine has beyond cargo.
 #[derive(Debug, Default)]
 struct Tools {
@@ -94,6 +96,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         })),
         // Beside ring, which every other test has to itself.
         Task::Run(Step::cargo(AWS_LC)),
+        Task::Run(Step::cargo(NO_TLS)),
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
@@ -243,6 +246,7 @@ mod tests {
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo nextest run --workspace",
                 "cargo test -p aio-connector --features aws-lc,hickory-dns --lib",
+                "cargo test -p aio-connector --no-default-features --all-targets",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
                 "cargo run --quiet -p aio-tests --bin upload",
