@@ -582,6 +582,9 @@ fn what_needs_roots_says_so() {
     let anyhow = || builder().danger_accept_any_hostname();
     check(anyhow(), want);
     check(anyhow().system_roots(), want);
+    // Python wants the one before the other.
+    let both = anyhow().danger_accept_any_certificate().build();
+    both.expect("nothing is left to be named");
     let want = "`danger_accept_any_certificate` leaves nothing for roots to say";
     let anyone = || builder().danger_accept_any_certificate();
     check(anyone().root_certificate_pem(authority.pem()), want);

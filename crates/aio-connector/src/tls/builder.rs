@@ -194,9 +194,11 @@ impl TlsConfigBuilder {
     /// certificate; Python's `check_hostname = False`.
     ///
     /// Whoever has any certificate of these authorities can read and change all that is
-    /// sent: it is for authorities of one's own. It needs roots that are named; the system
-    /// has its own judgement of names. A server that is asked for by another name than its
-    /// certificate has is better told by `server_hostname`.
+    /// sent: it is for authorities of one's own. It needs roots that are named, as the system
+    /// has its own judgement of names; beside
+    /// [`danger_accept_any_certificate`](Self::danger_accept_any_certificate), which includes
+    /// it, it needs none. A server that is asked for by another name than its certificate has
+    /// is better told by `server_hostname`.
     ///
     /// ```
     /// # fn run(pem: &[u8]) -> Result<(), aio_connector::TlsConfigError> {
@@ -360,7 +362,7 @@ impl TlsConfigBuilder {
         if self.roots.has_revoked() {
             return Some("a revocation list");
         }
-        let any_hostname = self.settings.any_hostname;
+        let any_hostname = self.settings.any_hostname && !self.accepts_anyone;
         any_hostname.then_some("`danger_accept_any_hostname`")
     }
 
