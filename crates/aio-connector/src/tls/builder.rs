@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::client::may_be_http11;
 use super::config::TlsConfig;
 use super::config_error::TlsConfigError;
 use super::fingerprint::Fingerprint;
@@ -376,15 +377,15 @@ impl TlsConfigBuilder {
 }
 
 fn check_protocol(protocol: &str) -> Result<(), TlsConfigError> {
-    match protocol {
-        "h2" | "h3" => Err(TlsConfigError::UnknownProtocol {
-            protocol: protocol.into(),
-        }),
-        _ if !(1..=255).contains(&protocol.len()) => Err(TlsConfigError::ProtocolLength {
-            length: protocol.len(),
-        }),
-        _ => Ok(()),
+    let length = protocol.len();
+    if !(1..=255).contains(&length) {
+        return Err(TlsConfigError::ProtocolLength { length });
     }
+    if !may_be_http11(protocol.as_bytes()) {
+        let protocol = protocol.into();
+        return Err(TlsConfigError::UnknownProtocol { protocol });
+    }
+    Ok(())
 }
 
 impl fmt::Debug for TlsConfigBuilder {

@@ -21,6 +21,11 @@ use crate::info::TlsVersion;
 /// The protocol that is spoken, as ALPN names it.
 pub(super) const HTTP11: &[u8] = b"http/1.1";
 
+/// Tells whether a protocol may be that one by a name of a server's own.
+pub(super) fn may_be_http11(name: &[u8]) -> bool {
+    !matches!(name, b"h2" | b"h3")
+}
+
 pub(super) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions(settings))?
