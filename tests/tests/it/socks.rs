@@ -8,7 +8,7 @@ use std::time::Duration;
 use aio_client::{
     AddressFilter, BasicAuth, ClientError, ClientSession, ClientSessionBuilder, ClientTimeout,
     ConnectError, ConnectErrorKind, ConnectionError, Environment, FixedResolver, Phase, SocksError,
-    SocksReply, TcpConnector, TcpConnectorBuilder, UsageError,
+    SocksReply, TcpConnector, TcpConnectorBuilder,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::socks::{Rules, SocksProxy};
@@ -313,7 +313,7 @@ async fn proxies_that_cannot_be_are_refused() {
     }
     let error = ClientSession::builder().proxy("socks5://:@h").build();
     let error = error.expect_err("no login");
-    assert!(matches!(error, ClientError::Usage(UsageError::Proxy(_))));
+    assert!(matches!(error, ClientError::Proxy(_)));
     let text = "invalid credentials of a SOCKS proxy: \
                 SOCKS5 takes a login of 1 to 255 bytes, and at most 255 of a password";
     assert_eq!(error.to_string(), text);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aio_connector::ProxyError;
 use aio_core::UrlErrorKind;
 
 use super::{ClientError, ReadError, ResponseErrorKind, UsageError};
@@ -24,8 +25,8 @@ impl ClientError {
                 UrlErrorKind::NonHttp => "NonHttpUrlRedirectClientError",
                 _ => "InvalidUrlRedirectClientError",
             },
-            Self::ProxyUrl(_) => "InvalidURL",
-            Self::EnvironmentProxy { source, .. } => Self::from((**source).clone()).aiohttp_class(),
+            Self::Proxy(error) => class_of_proxy(error),
+            Self::EnvironmentProxy { source, .. } => class_of_proxy(source),
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
@@ -54,6 +55,13 @@ impl ClientError {
     pub fn is_a(&self, name: &str) -> bool {
         let class = self.aiohttp_class();
         class == name || ancestors(class).contains(&name)
+    }
+}
+
+fn class_of_proxy(error: &ProxyError) -> &'static str {
+    match error {
+        ProxyError::Url(_) => "InvalidURL",
+        _ => "ValueError",
     }
 }
 

@@ -53,9 +53,9 @@ pub enum ClientError {
     /// A redirect leads where no request can go.
     #[error("cannot follow the redirect")]
     Redirect(#[source] UrlError),
-    /// The URL of the proxy is none.
-    #[error("cannot use the proxy")]
-    ProxyUrl(#[source] UrlError),
+    /// What the session or the request names is no proxy, or none that can be used so.
+    #[error(transparent)]
+    Proxy(ProxyError),
     /// A variable of the environment names no proxy that can be used.
     #[error("cannot use the proxy of {variable}")]
     EnvironmentProxy {
@@ -253,7 +253,7 @@ impl ClientError {
     /// `InvalidURL`. A scheme that is not HTTP is another matter.
     pub fn is_invalid_url(&self) -> bool {
         match self {
-            Self::ProxyUrl(_) => true,
+            Self::Proxy(error) => matches!(error, ProxyError::Url(_)),
             Self::EnvironmentProxy { source, .. } => matches!(**source, ProxyError::Url(_)),
             Self::Url(error) | Self::Redirect(error) => !matches!(
                 error.kind(),
@@ -281,7 +281,7 @@ impl ClientError {
             Self::Read(error) => Some(&error.attempt),
             Self::Url(_)
             | Self::Redirect(_)
-            | Self::ProxyUrl(_)
+            | Self::Proxy(_)
             | Self::EnvironmentProxy { .. }
             | Self::Usage(_) => None,
         }
@@ -334,13 +334,7 @@ impl From<SettingsError> for ClientError {
 
 impl From<ProxyError> for ClientError {
     fn from(error: ProxyError) -> Self {
-        Self::Usage(match error {
-            ProxyError::Url(error) => return Self::ProxyUrl(error),
-            ProxyError::Auth(error) => error.into(),
-            ProxyError::Header(error) => error.into(),
-            ProxyError::Scheme(scheme) => UsageError::ProxyScheme(scheme),
-            other => UsageError::Proxy(other),
-        })
+        Self::Proxy(error)
     }
 }
 

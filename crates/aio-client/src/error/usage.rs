@@ -1,6 +1,6 @@
 //! Calls that make no sense.
 
-use aio_connector::{ProxyError, SettingsError};
+use aio_connector::SettingsError;
 use aio_cookies::CookieError;
 use aio_core::coding::Coding;
 use aio_core::form::FormError;
@@ -28,12 +28,6 @@ pub enum UsageError {
     /// The credentials have no header form.
     #[error(transparent)]
     Auth(#[from] BasicAuthError),
-    /// The scheme of the proxy's URL is none that proxies are spoken to by.
-    #[error("proxies are http, https, socks4, socks4a, socks5 or socks5h, not {0:?}")]
-    ProxyScheme(Box<str>),
-    /// The proxy cannot be spoken to, or not be told the credentials.
-    #[error(transparent)]
-    Proxy(ProxyError),
     /// A cookie has characters that none may have.
     #[error(transparent)]
     Cookie(#[from] CookieError),
