@@ -4,6 +4,7 @@
 mod registry;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -60,13 +61,7 @@ impl Environment {
     /// Reads the variables of this process that mean something to a session; on Windows,
     /// where none is about proxies, the user's settings are read as if they were variables.
     pub fn from_process() -> Self {
-        let known = |name: &str| KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known));
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        let variables = std::env::vars_os().filter_map(text);
-        let variables = variables.filter(|(name, _)| known(name)).collect();
-        Self::of(or_of_system(variables))
+        of_process(known(std::env::vars_os()))
     }
 
     /// Makes one of given variables only.
@@ -169,7 +164,7 @@ impl Environment {
         self.proxies.iter().find(|named| named.scheme == scheme)
     }
 
-    /// Returns the hosts that no proxy is to be used for.
+    /// Returns what the variable `no_proxy` says.
     pub fn no_proxy(&self) -> Option<&str> {
         let (_, list) = find(&self.variables, "no_proxy")?;
         Some(list).filter(|list| !list.is_empty())
@@ -195,20 +190,36 @@ impl Environment {
     }
 }
 
-/// Adds the settings of the user where no variable is about proxies, as Python does.
+/// Picks the variables that mean something to a session.
+fn known(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+    let known = |name: &str| KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known));
+    // A proxy that is no text is to be refused, and not to be gone around.
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into()))
+    };
+    let texts = variables.filter_map(text);
+    texts.filter(|(name, _)| known(name)).collect()
+}
+
+/// Takes the settings of the user where no variable is about proxies, as Python does.
 #[cfg(windows)]
-fn or_of_system(mut variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn of_process(mut variables: BTreeMap<String, String>) -> Environment {
     let is_about = |name: &String| name.to_ascii_lowercase().ends_with("_proxy");
-    if !variables.keys().any(is_about) {
-        variables.extend(registry::variables());
+    if variables.keys().any(is_about) {
+        return Environment::of(variables);
     }
-    variables
+    let (proxies, no_proxy) = registry::settings();
+    variables.extend(proxies);
+    Environment {
+        no_proxy,
+        ..Environment::of(variables)
+    }
 }
 
 /// Other systems have no settings that are read.
 #[cfg(not(windows))]
-fn or_of_system(variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    variables
+fn of_process(variables: BTreeMap<String, String>) -> Environment {
+    Environment::of(variables)
 }
 
 /// Finds a variable in lower case, else in any: on Windows names have none.
@@ -236,8 +247,7 @@ fn proxy(url: &str) -> Result<Proxy, ProxyError> {
 impl fmt::Debug for Environment {
     /// Shows which variables there are; a proxy's URL may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names: Vec<_> = self.variables.keys().collect();
-        names.sort();
+        let names: Vec<_> = self.variables.keys().collect();
         f.debug_tuple("Environment").field(&names).finish()
     }
 }
@@ -348,6 +358,17 @@ mod tests {
         let error = found("ftp://u:s3cret@p:1").expect_err("no proxy");
         assert_eq!(error.aiohttp_class(), "ValueError");
         assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_proxy_that_is_no_text_is_not_gone_around() {
+        use std::os::unix::ffi::OsStringExt;
+        let value = OsString::from_vec(b"http://p\xff:1".into());
+        let environment = of_process(known([("http_proxy".into(), value)].into_iter()));
+        let url = RequestUrl::parse("http://a.test/").expect("a URL");
+        let error = environment.find_proxy(&url).expect_err("no text");
+        assert!(error.is_invalid_url(), "{error:?}");
     }
 
     #[test]

@@ -17,7 +17,8 @@ struct Entry {
 
 #[derive(Debug, Clone)]
 enum Hosts {
-    All,
+    /// Those whose text is this one, where each star stands for anything.
+    Like(Box<str>),
     /// Names without a dot.
     Local,
     /// The one with this name, in lower case, and those below it.
@@ -31,11 +32,19 @@ impl NoProxy {
     pub(crate) fn parse(list: &str) -> Self {
         // As in Python, not among others.
         if list.trim() == "*" {
-            let (hosts, port) = (Hosts::All, None);
+            let (hosts, port) = (Hosts::Like("*".into()), None);
             return Self(vec![Entry { hosts, port }]);
         }
         let entries = list.split(|char: char| char == ',' || char.is_ascii_whitespace());
-        Self(entries.filter_map(Entry::parse).collect())
+        let entry = |text| Entry::parse(text, Hosts::parse);
+        Self(entries.filter_map(entry).collect())
+    }
+
+    /// Reads the exceptions of Windows, which stand for those below them by a star only.
+    #[cfg(any(windows, test))]
+    pub(crate) fn of_windows(list: &str) -> Self {
+        let entry = |text: &str| Entry::parse(text.trim(), Hosts::exception);
+        Self(list.split(';').filter_map(entry).collect())
     }
 
     /// Tells whether it has the host of `url`.
@@ -56,13 +65,13 @@ impl NoProxy {
 }
 
 impl Entry {
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(hosts) = Hosts::parse(text) {
+    fn parse(text: &str, hosts: impl Fn(&str) -> Option<Hosts>) -> Option<Self> {
+        if let Some(hosts) = hosts(text) {
             return Some(Self { hosts, port: None });
         }
         let (host, port) = text.rsplit_once(':')?;
         Some(Self {
-            hosts: Hosts::parse(host)?,
+            hosts: hosts(host)?,
             port: Some(port.parse().ok()?),
         })
     }
@@ -89,10 +98,22 @@ impl Hosts {
         Some(Self::Below(name.into()))
     }
 
+    #[cfg(any(windows, test))]
+    fn exception(text: &str) -> Option<Self> {
+        match text {
+            "<local>" => Some(Self::Local),
+            "" => None,
+            _ => network(text).or_else(|| {
+                let form = text.to_ascii_lowercase().into();
+                (!text.contains(':')).then_some(Self::Like(form))
+            }),
+        }
+    }
+
     /// Tells whether a host is one of them, by its name or, if it is one, its address.
     fn has(&self, host: &str, address: Option<IpAddr>) -> bool {
         match (self, address) {
-            (Self::All, _) => true,
+            (Self::Like(form), _) => is_like(host, form),
             (Self::Network(network, length), Some(address)) => {
                 let same = |one: u128, other: u128, bits: u32| {
                     (one ^ other).checked_shr(bits - length).unwrap_or(0) == 0
@@ -115,6 +136,25 @@ impl Hosts {
             _ => false,
         }
     }
+}
+
+/// Tells whether a host has this form, in which each star stands for anything.
+fn is_like(host: &str, form: &str) -> bool {
+    let Some((first, rest)) = form.split_once('*') else {
+        return host == form;
+    };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let behind = host.strip_prefix(first);
+    let Some(mut host) = behind.and_then(|host| host.strip_suffix(last)) else {
+        return false;
+    };
+    for part in middle.split('*') {
+        let Some((_, behind)) = host.split_once(part) else {
+            return false;
+        };
+        host = behind;
+    }
+    true
 }
 
 /// Reads an address, in brackets or not, with the length of a prefix or not.
@@ -201,6 +241,31 @@ mod tests {
         check("a.test,<local>:81", "http://intranet:81/", true);
         check("<local>", "http://a.test/", false);
         check("<local>", "http://[::1]/", false);
+    }
+
+    #[test]
+    fn exceptions_of_windows_are_names_in_full() {
+        let check = |list: &str, hosts: &[&str], want: bool| {
+            for host in hosts {
+                let url = RequestUrl::parse(&format!("http://{host}/")).expect("a URL");
+                assert_eq!(NoProxy::of_windows(list).has(&url), want, "{list:?} {host}");
+            }
+        };
+        check("a.test; B.TEST", &["a.test", "b.test"], true);
+        check("a.test", &["x.a.test", "a.test.evil", "xa.test"], false);
+        check("*.a.test", &["x.a.test", "y.x.a.test"], true);
+        check("*.a.test;;", &["a.test", "xa.test"], false);
+        check("*", &["a.test", "[::1]", "10.1.2.3"], true);
+        check("10.*;192.168.*.*", &["10.1.2.3", "192.168.1.2"], true);
+        check("10.*", &["110.1.2.3", "11.1.2.3"], false);
+        check("c*d;*mid*end", &["cd", "cxd", "amidend", "midxend"], true);
+        check("c*d;*mid*end", &["c", "cdx", "miend", "endmid"], false);
+        check("a*a", &["a", "b"], false);
+        check("<local>", &["intranet"], true);
+        check("<local>", &["a.test", "[::1]"], false);
+        check("a.test:81;[::1]:81", &["a.test:81", "[::1]:81"], true);
+        check("a.test:81;http://b", &["a.test", "b", "x.a.test:81"], false);
+        check("fe80::1;10.1.2.3", &["[fe80::1]", "10.1.2.3"], true);
     }
 
     #[test]
