@@ -1,5 +1,5 @@
-//! Connections for HTTP: a pool with limits, name resolution, dialling, and the exchange
-//! of one request and response on a connection.
+//! Connections for HTTP: a pool with limits, name resolution, dialling, proxies, TLS, and the
+//! exchange of one request and response on a connection.
 //!
 //! Everything that touches a socket is here. A connection belongs to the request that
 //! uses it and is driven inside that request's task; no task stands behind it.

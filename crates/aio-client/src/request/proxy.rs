@@ -14,7 +14,7 @@ impl RequestBuilder {
     /// `socks5h`, `socks5`, `socks4a` or `socks4`, or a [`Proxy`](aio_connector::Proxy).
     ///
     /// Its redirects go through the same one. Credentials in its URL are told to it, and to
-    /// nobody else.
+    /// nobody else. What is no proxy is a [`ClientError::Proxy`](crate::ClientError::Proxy).
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {

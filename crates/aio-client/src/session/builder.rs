@@ -302,7 +302,7 @@ impl ClientSessionBuilder {
     /// It is as if each request had [`tls`](crate::RequestBuilder::tls): sessions with settings
     /// of their own may share a connector, but no connections. A fingerprint that the connector
     /// has is checked all the same, unless these settings have one. Proxies are spoken to by
-    /// the connector's settings.
+    /// settings [of their own](aio_connector::Proxy::tls), else by the connector's.
     ///
     /// ```
     /// # fn run(tls: aio_client::TlsConfig) -> Result<(), aio_client::ClientError> {
@@ -438,11 +438,10 @@ impl ClientSessionBuilder {
     ///
     /// For each hop of a request anew: the proxy that [`Environment::proxy_for`] tells, with
     /// the credentials in its URL, or else those that the netrc file has for it. If it is none
-    /// that can be used, so is the request:
-    /// [`ClientError::EnvironmentProxy`] names the variable.
+    /// that can be used, the request fails: [`ClientError::EnvironmentProxy`] names the variable.
     ///
-    /// Credentials for each host that a redirect leads to as well: the file's `default` entry goes to
-    /// any, under `http` and `https` alike, as in aiohttp.
+    /// The file has credentials for hosts, too, those that redirects lead to as well: its
+    /// `default` entry goes to any, under `http` and `https` alike, as in aiohttp.
     pub fn trust_env(mut self, trust: bool) -> Self {
         self.trust_env = trust;
         self
@@ -466,7 +465,8 @@ impl ClientSessionBuilder {
     ///
     /// # Errors
     /// If the base URL is not absolute or lacks its trailing slash, or a header has
-    /// characters that no header may have, or a cookie some that no cookie may have.
+    /// characters that no header may have, or a cookie some that no cookie may have, or the
+    /// proxy is none.
     pub fn build(mut self) -> Result<ClientSession, ClientError> {
         let cookies = std::mem::take(&mut self.cookies);
         let jar = self.cookie_jar.get_or_insert_with(default_jar);

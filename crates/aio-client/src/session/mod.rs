@@ -202,7 +202,7 @@ impl ClientSession {
         &self.shared.defaults.headers
     }
 
-    /// Tells whether credentials are looked for in the environment.
+    /// Tells whether the environment is asked for proxies and credentials.
     pub fn trust_env(&self) -> bool {
         self.shared.trust_env
     }
