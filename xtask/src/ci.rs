@@ -116,6 +116,12 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     } else {
         Task::Skip("the check for Windows: its target is not installed")
     });
+    if tools.windows {
+        // Its tests would need TLS.
+        tasks.push(Task::Run(Step::cargo(&format!(
+            "clippy --target {WINDOWS} -p aio-client --no-default-features -- -D warnings"
+        ))));
+    }
     tasks.push(match tools {
         Tools { bench: false, .. } => Task::Skip("the guard: tests/bench is not here"),
         Tools {
@@ -257,6 +263,7 @@ mod tests {
                 "cargo check -p aio-core --no-default-features --features zstd",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps",
                 "cargo clippy --target x86_64-pc-windows-gnu -p aio-connector --no-default-features --all-targets -- -D warnings",
+                "cargo clippy --target x86_64-pc-windows-gnu -p aio-client --no-default-features -- -D warnings",
                 "CARGO_TARGET_DIR=/w/target cargo run --quiet --release --manifest-path tests/bench/Cargo.toml -- guard",
                 "cargo run --quiet -p aio-tests --bin conformance --",
             ],
