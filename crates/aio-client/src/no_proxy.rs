@@ -1,8 +1,11 @@
 //! Which hosts no proxy is used for: the rules of `no_proxy`.
+//!
+//! hyper-util's matcher goes by curl's rules, not Python's, and knows neither ports nor `ws`.
 
 use std::net::IpAddr;
 
 use aio_core::RequestUrl;
+use ipnet::{IpNet, Ipv4Net};
 
 /// A list of `no_proxy`, read once; [`proxy_for`](crate::Environment::proxy_for) has its rules.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +26,7 @@ enum Hosts {
     Local,
     /// The one with this name, in lower case, and those below it.
     Below(Box<str>),
-    /// Those that begin as this one does, for so many bits.
-    Network(IpAddr, u32),
+    Network(IpNet),
 }
 
 impl NoProxy {
@@ -114,20 +116,7 @@ impl Hosts {
     fn has(&self, host: &str, address: Option<IpAddr>) -> bool {
         match (self, address) {
             (Self::Like(form), _) => is_like(host, form),
-            (Self::Network(network, length), Some(address)) => {
-                let same = |one: u128, other: u128, bits: u32| {
-                    (one ^ other).checked_shr(bits - length).unwrap_or(0) == 0
-                };
-                match (address, network) {
-                    (IpAddr::V4(one), IpAddr::V4(other)) => {
-                        same(one.to_bits().into(), other.to_bits().into(), 32)
-                    }
-                    (IpAddr::V6(one), IpAddr::V6(other)) => {
-                        same(one.to_bits(), other.to_bits(), 128)
-                    }
-                    _ => false,
-                }
-            }
+            (Self::Network(network), Some(address)) => network.contains(&address),
             (Self::Local, None) => !host.contains('.'),
             (Self::Below(name), None) => {
                 let above = host.strip_suffix(&**name);
@@ -160,25 +149,22 @@ fn is_like(host: &str, form: &str) -> bool {
 /// Reads an address, in brackets or not, with the length of a prefix or not.
 fn network(text: &str) -> Option<Hosts> {
     let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
+        Some((address, length)) => (address, Some(length.parse().ok()?)),
         None => (text, None),
     };
     let inner = address
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let address: IpAddr = inner.unwrap_or(address).parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.unwrap_or(bits);
-    if length > bits {
-        return None;
-    }
-    Some(match address.to_canonical() {
+    let length = length.unwrap_or(IpNet::from(address).prefix_len());
+    let network = match address.to_canonical() {
         // IPv4 within IPv6 is IPv4, if the prefix says so.
-        mapped @ IpAddr::V4(_) if bits == 128 && length >= 96 => {
-            Hosts::Network(mapped, length - 96)
+        IpAddr::V4(mapped) if address.is_ipv6() && length >= 96 => {
+            Ipv4Net::new(mapped, length - 96).ok()?.into()
         }
-        _ => Hosts::Network(address, length),
-    })
+        _ => IpNet::new(address, length).ok()?,
+    };
+    Some(Hosts::Network(network))
 }
 
 #[cfg(test)]
@@ -319,5 +305,12 @@ mod tests {
         check("::ffff:10.0.0.0/104", "http://10.1.2.3/", true);
         check("::ffff:10.0.0.0/104", "http://11.1.2.3/", false);
         check("::/0", "http://10.1.2.3/", false);
+        check("::ffff:10.0.0.0/129", "http://10.0.0.0/", false);
+    }
+
+    #[test]
+    fn an_address_may_have_a_zone() {
+        check("fe80::/10", "http://[fe80::1%25lo]/", true);
+        check("fe80::1", "http://[fe80::1%25lo]/", true);
     }
 }

@@ -1,5 +1,6 @@
 //! What Windows says of proxies, read as Python reads it.
 
+#[cfg(windows)]
 use crate::no_proxy::NoProxy;
 
 /// Returns the settings of the user, as variables and what is excepted; none if no proxy is
