@@ -155,6 +155,10 @@ impl Environment {
     }
 
     fn named_for(&self, url: &RequestUrl) -> Option<&Named> {
+        // A socket of this machine is no matter of proxies.
+        if matches!(url.scheme_str(), "unix" | "npipe") {
+            return None;
+        }
         // Set to nothing, the one for the scheme means none.
         let named = self.named(url.scheme_str()).or_else(|| self.named("all"));
         named.filter(|named| !named.url.is_empty() && !self.no_proxy.has(url))
@@ -301,6 +305,7 @@ mod tests {
             "http://a.test/",
             None,
         );
+        check(&[all], "unix://a/", None);
         check(&[("Http_Proxy", "h")], "http://a.test/", Some("h"));
         check(
             &[("Http_Proxy", "h"), ("HTTP_PROXY", "u")],
