@@ -58,11 +58,11 @@ pub use aio_connector::{
     ConnectionKey, Connector, Dial, DialAttempt, Evictions, FixedResolver, IntoProxy, KeyStats,
     PartialHead, Phase, PooledConnector, PooledConnectorBuilder, Proxy, ProxyError, Resolved,
     Resolver, ReuseOrder, SettingsError, Stats, SystemResolver, TcpConnector, TcpConnectorBuilder,
-    TcpDialer, TcpKeepalive, Timings, TlsConfig, TlsInfo, TlsProblem, TlsVersion, Transport,
-    TunnelAnswer, TunnelRefusal,
+    TcpDialer, TcpKeepalive, Timings, TlsConfig, TlsConfigError, TlsInfo, TlsProblem, TlsVersion,
+    Transport, TunnelAnswer, TunnelRefusal,
 };
 #[cfg(feature = "__tls")]
-pub use aio_connector::{Fingerprint, TlsConfigBuilder, TlsConfigError};
+pub use aio_connector::{Fingerprint, TlsConfigBuilder};
 #[cfg(feature = "hickory-dns")]
 pub use aio_connector::{HickoryResolver, NameServer};
 #[cfg(windows)]

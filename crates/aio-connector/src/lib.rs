@@ -53,7 +53,7 @@ pub use self::dns::{
 pub use self::dns::{HickoryResolver, NameServer};
 pub use self::error::{
     Attempt, CertificateProblem, ConnectError, ConnectErrorKind, ConnectionError, DialAttempt,
-    PartialHead, Phase, TlsProblem,
+    PartialHead, Phase, TlsConfigError, TlsProblem,
 };
 pub use self::exchange::{Exchange, ExchangeError, ExchangeOptions};
 pub use self::filter::AddressFilter;
@@ -74,7 +74,7 @@ pub use self::timer::{SharedTimer, Timer, now};
 pub use self::timings::Timings;
 pub use self::tls::TlsConfig;
 #[cfg(feature = "__tls")]
-pub use self::tls::{Fingerprint, TlsConfigBuilder, TlsConfigError};
+pub use self::tls::{Fingerprint, TlsConfigBuilder};
 pub use self::transport::Transport;
 #[cfg(unix)]
 pub use self::unix::{UnixConnector, UnixConnectorBuilder, UnixDialer};

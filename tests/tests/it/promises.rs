@@ -1,8 +1,9 @@
 //! What the types promise, whatever they hold.
 
 use aio_client::{
-    ClientError, ClientResponse, ClientSession, Content, EventSource, EventStream, MultipartReader,
-    RequestBuilder, TcpConnector, UsageError,
+    ClientError, ClientResponse, ClientSession, Content, Environment, EventSource, EventStream,
+    MultipartReader, Proxy, ProxyError, RequestBuilder, SocksError, TcpConnector, TlsConfig,
+    TlsConfigBuilder, TlsConfigError, UsageError,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -17,6 +18,10 @@ fn is_error<T: std::error::Error + Clone + Send + Sync + 'static>() {}
 fn sessions_are_shared_and_responses_are_sent() {
     is_shared::<ClientSession>();
     is_shared::<TcpConnector>();
+    is_shared::<TlsConfig>();
+    is_shared::<TlsConfigBuilder>();
+    is_shared::<Proxy>();
+    is_shared::<Environment>();
     is_owned::<ClientResponse>();
     is_owned::<Content>();
     is_owned::<EventSource>();
@@ -25,6 +30,9 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_owned::<RequestBuilder>();
     is_error::<ClientError>();
     is_error::<UsageError>();
+    is_error::<ProxyError>();
+    is_error::<SocksError>();
+    is_error::<TlsConfigError>();
 }
 
 /// The largest future that [`RequestBuilder::send`] may be.

@@ -282,6 +282,30 @@ fn a_file_that_is_of_no_use_is_named() {
     );
 }
 
+#[test]
+fn errors_of_settings_have_pythons_classes() {
+    let builder = TlsConfig::builder;
+    for (builder, class) in [
+        (
+            builder().root_certificate_file("/nowhere/ca.pem"),
+            "OSError",
+        ),
+        (builder().root_certificate_pem("# empty"), "SSLError"),
+        (builder().root_certificate_pem(BROKEN), "SSLError"),
+        (
+            builder()
+                .min_version(TlsVersion::Tls13)
+                .max_version(TlsVersion::Tls12),
+            "ValueError",
+        ),
+    ] {
+        // As the `?` of a function that sends requests makes it.
+        let error = ClientError::from(builder.build().expect_err(class));
+        assert_eq!(error.aiohttp_class(), class, "{error}");
+        assert_eq!(error.is_a("OSError"), class != "ValueError");
+    }
+}
+
 const BROKEN: &str = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aio_connector::ProxyError;
+use aio_connector::{ProxyError, TlsConfigError};
 use aio_core::UrlErrorKind;
 
 use super::{ClientError, ReadError, ResponseErrorKind, UsageError};
@@ -30,6 +30,7 @@ impl ClientError {
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
+            Self::Usage(UsageError::Tls(error)) => class_of_settings(error),
             Self::Usage(UsageError::Form(error)) => error.aiohttp_class(),
             Self::Usage(_) => "ValueError",
             Self::Read(error) => match &error.source {
@@ -55,6 +56,24 @@ impl ClientError {
     pub fn is_a(&self, name: &str) -> bool {
         let class = self.aiohttp_class();
         class == name || ancestors(class).contains(&name)
+    }
+}
+
+/// Python's class: what it reads is OpenSSL's to judge, what it is told its own.
+fn class_of_settings(error: &TlsConfigError) -> &'static str {
+    use TlsConfigError as E;
+    match error {
+        E::File { .. } => "OSError",
+        E::NoCertificate { .. }
+        | E::NoPrivateKey { .. }
+        | E::NoRevocationList { .. }
+        | E::Pem { .. }
+        | E::Certificate { .. }
+        | E::EncryptedKey { .. }
+        | E::PrivateKey { .. }
+        | E::KeyMismatch { .. }
+        | E::RevocationList { .. } => "SSLError",
+        _ => "ValueError",
     }
 }
 
@@ -156,7 +175,7 @@ fn ancestors(class: &str) -> &'static [&'static str] {
             "RedirectClientError",
             "ClientError",
         ],
-        "TimeoutError" => &["OSError"],
+        "SSLError" | "TimeoutError" => &["OSError"],
         "UnicodeDecodeError" | "UnicodeEncodeError" | "JSONDecodeError" | "binascii.Error" => {
             &["ValueError"]
         }

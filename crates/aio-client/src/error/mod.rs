@@ -6,7 +6,7 @@ mod usage;
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, ConnectionError, Phase, ProxyError, SettingsError};
+use aio_connector::{Attempt, ConnectionError, Phase, ProxyError, SettingsError, TlsConfigError};
 use aio_core::text::DecodeError;
 use aio_core::{EventTooLong, HttpError, MultipartError, PayloadError, UrlError, UrlErrorKind};
 use bytes::Bytes;
@@ -329,6 +329,12 @@ impl From<UsageError> for ClientError {
 impl From<SettingsError> for ClientError {
     fn from(error: SettingsError) -> Self {
         Self::Usage(error.into())
+    }
+}
+
+impl From<TlsConfigError> for ClientError {
+    fn from(error: TlsConfigError) -> Self {
+        Self::Usage(UsageError::Tls(Box::new(error)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls that make no sense.
 
-use aio_connector::SettingsError;
+use aio_connector::{SettingsError, TlsConfigError};
 use aio_cookies::CookieError;
 use aio_core::coding::Coding;
 use aio_core::form::FormError;
@@ -49,6 +49,9 @@ pub enum UsageError {
     /// Settings of the connector contradict each other.
     #[error(transparent)]
     Connector(#[from] SettingsError),
+    /// Settings of TLS contradict each other, or a file of theirs is of no use.
+    #[error(transparent)]
+    Tls(Box<TlsConfigError>),
     /// More than one body was given.
     #[error("data and json parameters can not be used at the same time")]
     TwoBodies,

@@ -3,6 +3,7 @@
 mod attempt;
 mod connect;
 mod tls;
+mod tls_config;
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +15,7 @@ pub use self::attempt::{Attempt, DialAttempt, Phase};
 pub(crate) use self::connect::hex;
 pub use self::connect::{ConnectError, ConnectErrorKind};
 pub use self::tls::{CertificateProblem, TlsProblem};
+pub use self::tls_config::TlsConfigError;
 use crate::proxy::{TunnelRefusal, socks};
 
 /// A request that failed on its connection, or for want of one.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::client::may_be_http11;
 use super::config::TlsConfig;
-use super::config_error::TlsConfigError;
 use super::fingerprint::Fingerprint;
 use super::identity::identity;
 use super::key_log::KeyLogFile;
 use super::pem::Pem;
 use super::roots::Roots;
 use super::settings::{Settings, Trust};
+use crate::error::TlsConfigError;
 use crate::info::TlsVersion;
 
 /// Settings to make a [`TlsConfig`] with.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustls::{CertificateError, OtherError};
 
-use super::config_error::TlsConfigError;
 use super::provider::TLS13_AES_128_GCM_SHA256;
+use crate::error::TlsConfigError;
 use crate::error::hex;
 
 /// The SHA-256 of a certificate in DER; aiohttp's `Fingerprint`.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use super::config_error::TlsConfigError;
 use super::pem::Pem;
 use super::provider::provider;
+use crate::error::TlsConfigError;
 
 /// Reads a chain of certificates, the client's own first, and its key.
 pub(super) fn identity(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustls::KeyLog;
 
-use super::config_error::TlsConfigError;
+use crate::error::TlsConfigError;
 
 /// A file in the key log format of NSS, which grows by a line for each secret.
 #[derive(Debug)]

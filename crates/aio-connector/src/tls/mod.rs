@@ -4,7 +4,6 @@ mod builder;
 mod checks;
 mod client;
 mod config;
-mod config_error;
 mod der;
 mod errors;
 mod facts;
@@ -34,7 +33,6 @@ use tokio_rustls::client::TlsStream;
 
 pub use self::builder::TlsConfigBuilder;
 pub use self::config::TlsConfig;
-pub use self::config_error::TlsConfigError;
 pub(crate) use self::errors::problem_of;
 pub use self::fingerprint::Fingerprint;
 use self::witness::witnessed;

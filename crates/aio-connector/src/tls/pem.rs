@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
-use super::config_error::TlsConfigError;
+use crate::error::TlsConfigError;
 
 /// A text, and the file that it came from.
 pub(super) struct Pem<'a> {

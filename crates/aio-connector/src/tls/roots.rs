@@ -12,11 +12,11 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::{Error, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::config_error::TlsConfigError;
 use super::fingerprint::Fingerprint;
 use super::named::Named;
 use super::pem::Pem;
 use super::provider::provider;
+use crate::error::TlsConfigError;
 
 /// Authorities that were named, and what they have taken back.
 #[derive(Clone)]

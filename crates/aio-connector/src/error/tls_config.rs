@@ -1,11 +1,11 @@
-//! What is wrong with settings.
+//! What is wrong with settings of TLS.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::info::TlsVersion;
 
-/// Settings that no [`TlsConfig`](super::TlsConfig) can be made of; aiohttp's `ValueError`,
+/// Settings that no [`TlsConfig`](crate::TlsConfig) can be made of; aiohttp's `ValueError`,
 /// or Python's `ssl.SSLError` and `OSError` where a file is at fault.
 ///
 /// A `file` is that which the text came from, if it did not come as bytes.
