@@ -32,8 +32,8 @@ enum Hosts {
 impl NoProxy {
     /// Reads a list; entries that stand for no host are left out.
     pub(crate) fn parse(list: &str) -> Self {
-        // As in Python, not among others.
-        if list.trim() == "*" {
+        // As in Python and curl, not among others, be they blanks.
+        if list == "*" {
             let (hosts, port) = (Hosts::Like("*".into()), None);
             return Self(vec![Entry { hosts, port }]);
         }
@@ -204,7 +204,8 @@ mod tests {
         check("a.com", "http://a.com./", false);
         check("*.a.com", "http://x.a.com/", false);
         check("*", "http://a.com/", true);
-        check(" * ", "http://[::1]/", true);
+        check("*", "http://[::1]/", true);
+        check(" *", "http://a.com/", false);
         // As people write it, and as it is asked for.
         for list in [
             "b\u{fc}cher.test",
