@@ -349,10 +349,19 @@ mod tests {
     #[test]
     fn an_error_tells_the_variable() {
         // As probed: EDGE-203 in the environment.
-        for value in ["u:s3cret@p:1", "http://u:s3cret@p:port", "http://", "  "] {
+        for (value, class) in [
+            ("u:s3cret@p:1", "InvalidURL"),
+            ("http://", "InvalidURL"),
+            ("  ", "InvalidURL"),
+            ("http://u:s3cret@p:port", "ValueError"),
+            ("http://u:s3cret@p:65536", "ValueError"),
+            ("http://u:s3cret@[::1", "ValueError"),
+            ("http://u:s3cret@[zz]/", "ValueError"),
+            ("http://u:s3cret@1.2.3.4.5", "InvalidUrlClientError"),
+        ] {
             let error = found(value).expect_err(value);
-            assert!(error.is_invalid_url(), "{value:?}: {error:?}");
-            assert_eq!(error.aiohttp_class(), "InvalidURL");
+            assert_eq!(error.aiohttp_class(), class, "{value:?}: {error:?}");
+            assert_eq!(error.is_invalid_url(), class != "ValueError");
             let shown = format!("{error} {error:?}");
             assert!(
                 shown.starts_with("cannot use the proxy of HTTP_PROXY "),
@@ -373,7 +382,7 @@ mod tests {
         let environment = of_process(known([("http_proxy".into(), value)].into_iter()));
         let url = RequestUrl::parse("http://a.test/").expect("a URL");
         let error = environment.find_proxy(&url).expect_err("no text");
-        assert!(error.is_invalid_url(), "{error:?}");
+        assert_eq!(error.aiohttp_class(), "ValueError", "{error:?}");
     }
 
     #[test]

@@ -26,7 +26,18 @@ impl ClientError {
                 _ => "InvalidUrlRedirectClientError",
             },
             Self::Proxy(error) => class_of_proxy(error),
-            Self::EnvironmentProxy { source, .. } => class_of_proxy(source),
+            Self::EnvironmentProxy { source, .. } => match &**source {
+                // There it is yarl that fails, and not aiohttp.
+                ProxyError::Url(error)
+                    if matches!(
+                        error.kind(),
+                        UrlErrorKind::InvalidHost | UrlErrorKind::InvalidPort
+                    ) =>
+                {
+                    "ValueError"
+                }
+                source => class_of_proxy(source),
+            },
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
@@ -79,6 +90,9 @@ fn class_of_settings(error: &TlsConfigError) -> &'static str {
 
 fn class_of_proxy(error: &ProxyError) -> &'static str {
     match error {
+        ProxyError::Url(error) if error.kind() == UrlErrorKind::NotCanonicalIpv4 => {
+            "InvalidUrlClientError"
+        }
         ProxyError::Url(_) => "InvalidURL",
         _ => "ValueError",
     }

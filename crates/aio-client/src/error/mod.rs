@@ -254,7 +254,7 @@ impl ClientError {
     pub fn is_invalid_url(&self) -> bool {
         match self {
             Self::Proxy(error) => matches!(error, ProxyError::Url(_)),
-            Self::EnvironmentProxy { source, .. } => matches!(**source, ProxyError::Url(_)),
+            Self::EnvironmentProxy { .. } => self.is_a("InvalidURL"),
             Self::Url(error) | Self::Redirect(error) => !matches!(
                 error.kind(),
                 UrlErrorKind::NonHttp | UrlErrorKind::NoTrailingSlash
