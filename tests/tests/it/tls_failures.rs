@@ -14,8 +14,8 @@ use aio_tests::http_server::{Response, TestServer};
 use aio_tests::tls::Authority;
 use aio_tests::tunnel::TunnelProxy;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    SanType, date_time_ymd,
 };
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -471,6 +471,12 @@ async fn who_has_signed_for_itself_is_nobody_known() {
     }
 }
 
+async fn check_trust(server: &TestServer, client: TlsConfigBuilder) {
+    let session = crate::tls::session(client.build().expect("a root"));
+    let response = soon("a response", session.get(server.url("/")).send()).await;
+    assert_eq!(response.expect("trust").status(), 200);
+}
+
 /// As in Python.
 #[tokio::test]
 async fn a_server_may_show_a_root_that_was_named() {
@@ -481,15 +487,22 @@ async fn a_server_may_show_a_root_that_was_named() {
     };
     let server = TestServer::start_tls(Arc::clone(tls), async |_| Response::ok("")).await;
     let server = server.expect("a server");
-    let builders = [
-        trusting(&pem),
-        trusting(&pem).root_certificate_pem(Authority::new().pem()),
-    ];
-    for tls in builders.map(|builder| builder.build().expect("a root")) {
-        let session = crate::tls::session(tls);
-        let response = soon("a response", session.get(server.url("/")).send()).await;
-        assert_eq!(response.expect("trust").status(), 200);
-    }
+    check_trust(&server, trusting(&pem)).await;
+    let other = Authority::new().pem();
+    check_trust(&server, trusting(&pem).root_certificate_pem(other)).await;
+    // As Go's `generate_cert --ca` makes them.
+    let (play, root) = of_both(|certificate| {
+        certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        certificate.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyCertSign,
+        ];
+    });
+    let Play::Tls(tls) = &play else {
+        panic!("it speaks TLS");
+    };
+    let server = TestServer::start_tls(Arc::clone(tls), async |_| Response::ok("")).await;
+    check_trust(&server.expect("a server"), trusting(&root)).await;
 
     let check = async |play, builder: TlsConfigBuilder, text, told| {
         let tls = builder.build().expect("a root");
@@ -516,8 +529,16 @@ async fn a_server_may_show_a_root_that_was_named() {
     let (other_purpose, root) = of_both(|certificate| {
         certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
+    let (text, told) = (
+        "[certificate not trusted: it is not for servers]",
+        "UnsupportedCertificate",
+    );
+    check(other_purpose, trusting(&root), text, told).await;
+    let (of_authority, root) = of_both(|certificate| {
+        certificate.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    });
+    check(of_authority, trusting(&root), text, told).await;
     let text = "[self-signed certificate]";
-    check(other_purpose, trusting(&root), text, "CertificateUnknown").await;
     // Another one, though it has the same names.
     let (_, other) = of_both(|_| {});
     check(play.clone(), trusting(&other), text, "CertificateUnknown").await;
@@ -544,6 +565,17 @@ async fn who_is_revoked_is_not_trusted() {
     let want = untrusted("[certificate revoked]", "CertificateRevoked");
     let errors = check(numbered(7), client, want).await;
     check_problem(&errors, &CertificateProblem::Revoked);
+}
+
+#[tokio::test]
+async fn who_signs_for_others_is_no_server() {
+    let authority = Authority::new();
+    let of_authority = authority.certificate_with(HERE, |certificate| {
+        certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    let text = "[certificate not trusted: it is that of an authority]";
+    let want = untrusted(text, "CertificateUnknown");
+    check(showing(of_authority), authority.client(), want).await;
 }
 
 #[tokio::test]

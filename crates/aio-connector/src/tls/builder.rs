@@ -55,7 +55,8 @@ impl TlsConfigBuilder {
     ///
     /// What is named takes the place of the system's, as with Python's
     /// `ssl.create_default_context(cadata=…)`; with [`system_roots`](Self::system_roots) it
-    /// stands beside them. All that is named adds up.
+    /// stands beside them. All that is named adds up. A certificate that a server made for
+    /// itself, as `openssl req -x509` does, is named here too.
     ///
     /// ```
     /// # fn run(pem: &[u8]) -> Result<(), aio_connector::TlsConfigError> {

@@ -1,10 +1,10 @@
 //! TLS under a connection.
 
 mod builder;
+mod certificate;
 mod checks;
 mod client;
 mod config;
-mod der;
 mod errors;
 mod facts;
 mod fingerprint;

@@ -1,7 +1,6 @@
 //! Roots that were named, and whom they make trusted.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -9,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::der::Certificate;
+use super::certificate::Certificate;
 use super::fingerprint::Fingerprint;
 use super::problem;
 
@@ -77,22 +76,19 @@ fn verify_own(
     time: UnixTime,
     reason: CertificateError,
 ) -> Result<ServerCertVerified, Error> {
-    let certificate = Certificate::read(der).filter(|one| !one.has_purpose());
-    let dates = certificate.and_then(|one| Some((one.not_before()?, one.not_after()?)));
-    let Some((not_before, not_after)) = dates.map(|(from, to)| (seconds(from), seconds(to))) else {
+    let Some(certificate) = Certificate::read(der) else {
         return Err(reason.into());
     };
+    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if time < not_before {
         return Err(CertificateError::NotValidYetContext { time, not_before }.into());
     }
     if time > not_after {
         return Err(CertificateError::ExpiredContext { time, not_after }.into());
     }
+    if !certificate.is_for_servers() {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
     verify_server_name(&ParsedCertificate::try_from(der)?, name)?;
     Ok(ServerCertVerified::assertion())
-}
-
-fn seconds(date: SystemTime) -> UnixTime {
-    let since = date.duration_since(UNIX_EPOCH);
-    UnixTime::since_unix_epoch(since.unwrap_or_default())
 }

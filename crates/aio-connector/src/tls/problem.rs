@@ -7,7 +7,7 @@ use rustls::{
     AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible,
 };
 
-use super::der::{self, Certificate};
+use super::certificate::{self, Certificate};
 use super::witness::Chain;
 use crate::error::{CertificateProblem, TlsProblem};
 
@@ -83,23 +83,23 @@ pub(super) fn of_certificate(
     let reason = match error {
         Error::ExpiredContext { not_after, .. } => {
             return CertificateProblem::Expired {
-                since: system_time(*not_after),
+                since: system_time(Some(*not_after)),
             };
         }
         // One that is over is the one that was over first.
         Error::Expired => {
             return CertificateProblem::Expired {
-                since: shown.iter().filter_map(Certificate::not_after).min(),
+                since: system_time(shown.iter().map(Certificate::not_after).min()),
             };
         }
         Error::NotValidYetContext { not_before, .. } => {
             return CertificateProblem::NotValidYet {
-                until: system_time(*not_before),
+                until: system_time(Some(*not_before)),
             };
         }
         Error::NotValidYet => {
             return CertificateProblem::NotValidYet {
-                until: shown.iter().filter_map(Certificate::not_before).max(),
+                until: system_time(shown.iter().map(Certificate::not_before).max()),
             };
         }
         Error::NotValidForName | Error::NotValidForNameContext { .. } => {
@@ -127,32 +127,37 @@ pub(super) fn of_certificate(
         error if is_authority(error) && own.is_some_and(Certificate::is_self_signed) => {
             return CertificateProblem::SelfSigned;
         }
-        Error::Other(OtherError(other)) => other.to_string(),
-        other => format!("{other:?}"),
+        Error::Other(OtherError(other)) => match other.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => "it is that of an authority".into(),
+            Some(webpki::Error::UnsupportedCertVersion) => "its version is not 3".into(),
+            Some(other) => spoken(&other.to_string()),
+            None => other.to_string(),
+        },
+        other => spoken(&format!("{other:?}")),
     };
     CertificateProblem::Other {
         reason: reason.into(),
     }
 }
 
-/// Tells whether it is refused for being that of an authority, which shows the text alone.
+/// Tells whether it is refused for being that of an authority.
 pub(super) fn is_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(OtherError(other))
-        if other.to_string() == "CaUsedAsEndEntity")
+        if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)))
 }
 
 fn wrong_host(
     error: &CertificateError,
-    own: Option<&Certificate<'_>>,
+    own: Option<&Certificate>,
     host: &str,
 ) -> CertificateProblem {
     let mut names: Vec<Box<str>> = match (own, error) {
-        (Some(own), _) => own.names().collect(),
+        (Some(own), _) => own.names(),
         // There they are `DnsName("a.test")` and `IpAddress(127.0.0.1)`.
         (None, CertificateError::NotValidForNameContext { presented, .. }) => {
             let bare = presented.iter().filter_map(|name| {
                 let name = name.split_once('(')?.1.strip_suffix(')')?;
-                Some(der::shown(name.trim_matches('"')))
+                Some(certificate::shown(name.trim_matches('"')))
             });
             bare.collect()
         }
@@ -168,7 +173,7 @@ fn wrong_host(
 }
 
 /// Follows the issuers among those that are shown up to who is unknown.
-fn unknown_issuer(shown: &[Certificate<'_>]) -> CertificateProblem {
+fn unknown_issuer(shown: &[Certificate]) -> CertificateProblem {
     let mut last = match shown.first() {
         Some(own) if own.is_self_signed() => return CertificateProblem::SelfSigned,
         Some(own) => own,
@@ -177,9 +182,9 @@ fn unknown_issuer(shown: &[Certificate<'_>]) -> CertificateProblem {
     // As many steps as there are certificates: two may name each other.
     for _ in shown {
         let mut rest = shown.iter();
-        match rest.find(|one| one.subject == last.issuer) {
+        match rest.find(|one| one.subject() == last.issuer()) {
             Some(issuer) if issuer.is_self_signed() => {
-                let authority = der::name(issuer.subject).unwrap_or_default();
+                let authority = certificate::name(issuer.subject()).unwrap_or_default();
                 return CertificateProblem::UnknownAuthority { authority };
             }
             Some(issuer) => last = issuer,
@@ -187,18 +192,20 @@ fn unknown_issuer(shown: &[Certificate<'_>]) -> CertificateProblem {
         }
     }
     CertificateProblem::UnknownIssuer {
-        issuer: der::name(last.issuer),
+        issuer: certificate::name(last.issuer()),
     }
 }
 
-fn system_time(time: UnixTime) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()))
+fn system_time(time: Option<UnixTime>) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(time?.as_secs()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::tls::der::tests::{NAMED, OLD, der};
+    use crate::tls::certificate::tests::{NAMED, OLD, der};
 
     #[track_caller]
     fn check(error: &CertificateError, shown: &[&[u8]], want: &str) {
@@ -243,6 +250,35 @@ mod tests {
         let wrong = format!("{refused}: a signature is wrong");
         check(&CertificateError::BadSignature, &[NAMED], &wrong);
         check(&CertificateError::BadSignature, &[], &wrong);
+    }
+
+    /// For which rustls has names in its code only.
+    #[test]
+    fn what_is_refused_is_told_in_words() {
+        let refused = "certificate not trusted";
+        let of_webpki = |error| CertificateError::Other(OtherError(Arc::new(error)));
+        for (error, want) in [
+            (
+                webpki::Error::CaUsedAsEndEntity,
+                "it is that of an authority",
+            ),
+            (
+                webpki::Error::UnsupportedCertVersion,
+                "its version is not 3",
+            ),
+            (
+                webpki::Error::PathLenConstraintViolated,
+                "path len constraint violated",
+            ),
+        ] {
+            check(&of_webpki(error), &[], &format!("{refused}: {want}"));
+        }
+        let other = CertificateError::UnhandledCriticalExtension;
+        check(
+            &other,
+            &[],
+            &format!("{refused}: unhandled critical extension"),
+        );
     }
 
     #[track_caller]

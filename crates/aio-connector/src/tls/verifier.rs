@@ -2,12 +2,14 @@
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use webpki::RawPublicKeyEntity;
 
-use super::der;
+use super::certificate::Certificate;
 use super::fingerprint::Fingerprint;
 
 /// Takes the pinned certificate, or any, from a server that has its key.
@@ -48,17 +50,19 @@ impl ServerCertVerifier for NoAuthority {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let (kind, key) = der::key(key_info(certificate)?).ok_or(CertificateError::BadEncoding)?;
+        let Some(key) = key(certificate) else {
+            return verify_tls12_signature(message, certificate, signature, &self.algorithms);
+        };
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
         // A scheme of TLS 1.2 leaves open on which curve a key is.
         let of_scheme = |(scheme, _): &&(_, _)| *scheme == signature.scheme;
         let found = self.algorithms.mapping.iter().find(of_scheme);
         let mut algorithms = found.into_iter().flat_map(|(_, algorithms)| *algorithms);
-        let fits = algorithms.find(|algorithm| algorithm.public_key_alg_id().as_ref() == kind);
-        let verified = fits.is_some_and(|algorithm| {
-            let verified = algorithm.verify_signature(key, message, signature.signature());
+        let fits = algorithms.any(|algorithm| {
+            let verified = key.verify_signature(*algorithm, message, signature.signature());
             verified.is_ok()
         });
-        if !verified {
+        if !fits {
             return Err(CertificateError::BadSignature.into());
         }
         Ok(HandshakeSignatureValid::assertion())
@@ -70,7 +74,9 @@ impl ServerCertVerifier for NoAuthority {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = SubjectPublicKeyInfoDer::from(key_info(certificate)?);
+        let Some(key) = key(certificate) else {
+            return verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        };
         verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
@@ -79,9 +85,7 @@ impl ServerCertVerifier for NoAuthority {
     }
 }
 
-/// Returns the `SubjectPublicKeyInfo` of a certificate.
-fn key_info<'a>(certificate: &'a CertificateDer<'_>) -> Result<&'a [u8], Error> {
-    let certificate = der::Certificate::read(certificate);
-    let certificate = certificate.ok_or(CertificateError::BadEncoding)?;
-    Ok(certificate.key)
+/// Returns the key in a certificate; rustls may read what cannot be read here.
+fn key(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    Certificate::read(certificate)?.key()
 }
