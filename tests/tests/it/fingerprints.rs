@@ -12,11 +12,15 @@ use aio_client::{
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
+};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ResolvesServerCert};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{ServerConfig, SignatureAlgorithm, SignatureScheme, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -47,7 +51,7 @@ impl Identity {
     }
 }
 
-fn signer(identity: &Identity) -> Arc<dyn rustls::sign::SigningKey> {
+fn signer(identity: &Identity) -> Arc<dyn SigningKey> {
     let key = rustls::crypto::ring::sign::any_supported_type(&identity.key);
     key.expect("ring can sign with it")
 }
@@ -55,7 +59,7 @@ fn signer(identity: &Identity) -> Arc<dyn rustls::sign::SigningKey> {
 /// Settings of a server that shows `chain` and signs with `key`, whosever that is.
 fn with(
     chain: &[CertificateDer<'static>],
-    key: Arc<dyn rustls::sign::SigningKey>,
+    key: Arc<dyn SigningKey>,
     versions: &[&'static SupportedProtocolVersion],
 ) -> ServerConfig {
     let shown: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(CertifiedKey::new(
@@ -306,35 +310,126 @@ async fn a_certificate_without_its_key_convinces_nobody() {
     }
 }
 
-/// Old tools still make such certificates, and rustls reads none of them.
-#[tokio::test]
-async fn a_certificate_of_version_1_is_as_good() {
-    let authority = Authority::new();
-    let mut identity = Identity::of(&authority, &["127.0.0.1"]);
-    let mut certificate = identity.chain[0].to_vec();
+/// A key that signs in one way, and maybe something else than it should.
+#[derive(Debug)]
+struct Signs {
+    key: Arc<dyn SigningKey>,
+    scheme: SignatureScheme,
+    lies: bool,
+}
+
+impl SigningKey for Signs {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&self.scheme).then_some(())?;
+        let signer = self.key.choose_scheme(&[self.scheme])?;
+        Some(match self.lies {
+            true => Box::new(Lies(signer)),
+            false => signer,
+        })
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm()
+    }
+}
+
+#[derive(Debug)]
+struct Lies(Box<dyn Signer>);
+
+impl Signer for Lies {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        self.0.sign(b"something else")
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0.scheme()
+    }
+}
+
+/// The same certificate, but of version 1: its own signature is wrong then.
+fn of_version_1(certificate: &[u8]) -> CertificateDer<'static> {
+    let mut certificate = certificate.to_vec();
     let version = [0xA0, 3, 2, 1, 2];
     let found = certificate.windows(5).position(|bytes| bytes == version);
     certificate[found.expect("it has version 3") + 4] = 0;
-    identity.fingerprint = Fingerprint::of(&certificate);
-    identity.chain = vec![certificate.into()];
-    let thief = Identity::of(&authority, &["127.0.0.1"]);
-    for version in [&TLS12, &TLS13] {
-        for tls in [
-            TlsConfig::pinned(identity.fingerprint),
-            TlsConfig::danger_accept_any_certificate(),
-        ] {
-            let session = session(tls);
-            let server = start(with(&identity.chain, signer(&identity), &[version])).await;
-            assert_eq!(text(&session, server.url("/")).await.expect("trust"), "");
-            // Its key is as needed as that of any other.
-            let server = start(with(&identity.chain, signer(&thief), &[version])).await;
-            let error = text(&session, server.url("/")).await;
-            let error = error.expect_err("who shows it proves nothing").to_string();
-            assert!(
-                error.contains("a signature is wrong"),
-                "{version:?}: {error}"
-            );
+    certificate.into()
+}
+
+/// Checks that whoever signs so, with a certificate of this key, is trusted, and nobody else.
+async fn check_signature(
+    key: &KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+    schemes: &[SignatureScheme],
+) {
+    let certificate = CertificateParams::new(["a.test".to_owned()]).expect("a name");
+    let certificate = certificate.self_signed(key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("ring can sign with it");
+    for certificate in [certificate.der().clone(), of_version_1(certificate.der())] {
+        for (version, scheme) in versions.iter().zip(schemes) {
+            for lies in [false, true] {
+                let (key, scheme) = (Arc::clone(&key), *scheme);
+                let shown = Arc::new(Signs { key, scheme, lies });
+                let chain = [certificate.clone()];
+                let server = start(with(&chain, shown, &[*version])).await;
+                for tls in [
+                    TlsConfig::pinned(Fingerprint::of(&certificate)),
+                    TlsConfig::danger_accept_any_certificate(),
+                ] {
+                    match text(&session(tls), server.url("/")).await {
+                        Ok(_) => assert!(!lies, "{version:?} {scheme:?}"),
+                        Err(error) => {
+                            let wrong = error.to_string().contains("a signature is wrong");
+                            assert!(lies && wrong, "{version:?} {scheme:?}: {error}");
+                        }
+                    }
+                }
+            }
         }
+    }
+}
+
+/// Old tools still make certificates of version 1, which rustls does not read.
+#[tokio::test]
+async fn any_certificate_is_as_good_as_the_signature_of_its_key() {
+    use SignatureScheme as Scheme;
+    let rsa = include_str!("../../data/tls/pkcs8.key");
+    let rsa = KeyPair::from_pem(rsa).expect("a key");
+    let pss = [
+        Scheme::RSA_PSS_SHA256,
+        Scheme::RSA_PSS_SHA384,
+        Scheme::RSA_PSS_SHA512,
+    ];
+    check_signature(&rsa, &[&TLS13; 3], &pss).await;
+    check_signature(&rsa, &[&TLS12; 3], &pss).await;
+    let pkcs1 = [
+        Scheme::RSA_PKCS1_SHA256,
+        Scheme::RSA_PKCS1_SHA384,
+        Scheme::RSA_PKCS1_SHA512,
+    ];
+    check_signature(&rsa, &[&TLS12; 3], &pkcs1).await;
+    for (algorithm, scheme) in [
+        (&PKCS_ECDSA_P256_SHA256, Scheme::ECDSA_NISTP256_SHA256),
+        (&PKCS_ECDSA_P384_SHA384, Scheme::ECDSA_NISTP384_SHA384),
+        (&PKCS_ED25519, Scheme::ED25519),
+    ] {
+        let key = KeyPair::generate_for(algorithm).expect("a key");
+        check_signature(&key, &[&TLS12, &TLS13], &[scheme; 2]).await;
+    }
+}
+
+/// As `openssl x509 -req` makes them, whose name and signature are those of version 1 too.
+#[tokio::test]
+async fn a_certificate_of_version_1_may_be_pinned() {
+    let chain = include_bytes!("../../data/tls/v1.pem");
+    let chain = [CertificateDer::from_pem_slice(chain).expect("a certificate")];
+    let key = include_bytes!("../../data/tls/pkcs8.key");
+    let key = PrivateKeyDer::from_pem_slice(key).expect("a key");
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("ring can sign with it");
+    for version in [&TLS12, &TLS13] {
+        let server = start(with(&chain, Arc::clone(&key), &[version])).await;
+        let session = session(TlsConfig::pinned(Fingerprint::of(&chain[0])));
+        assert_eq!(text(&session, server.url("/")).await.expect("trust"), "");
     }
 }
 
