@@ -21,7 +21,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,6 +46,8 @@ enum Play {
     Reset,
     /// It sends this when it was greeted, and nothing more.
     Hang(&'static [u8]),
+    /// It agrees on TLS 1.2 up to its last word, which is this alert.
+    Refuse(Arc<ServerConfig>, u8),
 }
 
 /// A server, and what each of its clients has told it: how the handshake failed there, or
@@ -102,6 +104,10 @@ async fn serve(mut stream: TcpStream, play: Play) -> String {
                 Err(error) => error.to_string(),
             };
         }
+        Play::Refuse(config, alert) => {
+            refuse(&mut stream, config, alert).await;
+            return String::new();
+        }
         Play::Reset => {
             let no_lingering = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             no_lingering.expect("a socket");
@@ -130,6 +136,31 @@ async fn serve(mut stream: TcpStream, play: Play) -> String {
         [] => String::new(),
         other => format!("{other:?}"),
     }
+}
+
+async fn refuse(stream: &mut TcpStream, config: Arc<ServerConfig>, alert: u8) {
+    let mut tls = ServerConnection::new(config).expect("valid settings");
+    let mut buffer = [0; 4096];
+    while !tls.wants_write() {
+        let received = stream.read(&mut buffer).await.expect("a greeting");
+        tls.read_tls(&mut &buffer[..received]).expect("room");
+        tls.process_new_packets().expect("they agree");
+    }
+    let mut said = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut said).expect("room");
+    }
+    stream.write_all(&said).await.expect("the client listens");
+    assert_ne!(stream.read(&mut buffer).await.expect("its key"), 0);
+    let alert = [21, 3, 3, 0, 2, 2, alert];
+    stream.write_all(&alert).await.expect("the client listens");
+    // Whoever closes with something unread resets.
+    _ = stream.shutdown().await;
+    while stream
+        .read(&mut buffer)
+        .await
+        .is_ok_and(|length| length > 0)
+    {}
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -652,6 +683,25 @@ async fn a_server_may_want_a_certificate_of_the_client() {
         for error in check(play.clone(), client, want).await {
             assert!(error.is_os() && !error.is_retryable(), "{error}");
         }
+    }
+}
+
+/// What OpenSSL says, and Go and Java, in TLS 1.2.
+#[tokio::test]
+async fn a_certificate_that_is_missed_has_no_alert_of_its_own_in_tls_1_2() {
+    let authority = Authority::new();
+    let Play::Tls(wanting) = wanting(&authority, &TLS12) else {
+        panic!("it speaks TLS");
+    };
+    for (alert, refused) in [(40, "handshake failure]"), (42, "bad certificate]")] {
+        let play = || Play::Refuse(Arc::clone(&wanting), alert);
+        check(play(), client(&authority, None), of_tls(MISSING, "")).await;
+        // Who shows one is told what the server says.
+        let want = of_tls(refused, "");
+        check(play(), client(&authority, Some(&authority)), want).await;
+        let contented = Arc::new(authority.server_with(HERE, &[&TLS12]));
+        let play = Play::Refuse(contented, alert);
+        check(play, client(&authority, None), of_tls(refused, "")).await;
     }
 }
 

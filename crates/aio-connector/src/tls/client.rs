@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
@@ -15,7 +15,7 @@ use super::provider::provider;
 use super::roots;
 use super::settings::{Settings, Trust};
 use super::verifier::NoAuthority;
-use super::witness::Witness;
+use super::witness::{NoIdentity, Witness};
 use crate::info::TlsVersion;
 
 /// The protocol that is spoken, as ALPN names it.
@@ -31,13 +31,11 @@ pub(super) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, ru
         .with_protocol_versions(&versions(settings))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Witness(verifier(settings)?)));
-    let mut made = match &settings.identity {
-        Some(identity) => {
-            let shown = SingleCertAndKey::from(Arc::clone(identity));
-            builder.with_client_cert_resolver(Arc::new(shown))
-        }
-        None => builder.with_no_client_auth(),
+    let identity: Arc<dyn ResolvesClientCert> = match &settings.identity {
+        Some(identity) => Arc::new(SingleCertAndKey::from(Arc::clone(identity))),
+        None => Arc::new(NoIdentity),
     };
+    let mut made = builder.with_client_cert_resolver(identity);
     made.alpn_protocols.clone_from(&settings.alpn);
     made.enable_sni = settings.sni;
     if !settings.resumption {

@@ -8,15 +8,15 @@ use rustls::{CertificateError, OtherError};
 
 use super::fingerprint::Mismatch;
 use super::problem;
-use super::witness::Chain;
+use super::witness::Seen;
 use crate::error::{ConnectErrorKind, Refusal, TlsProblem};
 
-/// Names what a handshake with `host` failed for, of whose certificates these were refused.
+/// Names what a handshake with `host` failed for, in which this was seen.
 ///
 /// A connection that breaks is not a failure of TLS, as in aiohttp (CON-66).
-pub(super) fn refusal(error: io::Error, refused: &Chain, host: &str) -> Refusal {
+pub(super) fn refusal(error: io::Error, seen: &Seen, host: &str) -> Refusal {
     match rustls_error(&error) {
-        Some(tls) => of_tls(tls.clone(), refused, host),
+        Some(tls) => of_tls(tls.clone(), seen, host),
         None => (ConnectErrorKind::Lost, Arc::new(error)),
     }
 }
@@ -30,14 +30,21 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-pub(super) fn of_tls(error: rustls::Error, refused: &Chain, host: &str) -> Refusal {
+pub(super) fn of_tls(error: rustls::Error, seen: &Seen, host: &str) -> Refusal {
     let kind = match &error {
+        rustls::Error::AlertReceived(alert)
+            if seen.asked_in_vain && problem::may_miss_a_certificate(*alert) =>
+        {
+            ConnectErrorKind::Tls(TlsProblem::ClientCertificateMissing)
+        }
         rustls::Error::InvalidCertificate(reason) => match mismatch(reason) {
             Some(Mismatch { expected, got }) => ConnectErrorKind::Fingerprint {
                 expected: *expected.as_bytes(),
                 got: *got.as_bytes(),
             },
-            None => ConnectErrorKind::Certificate(problem::of_certificate(reason, refused, host)),
+            None => {
+                ConnectErrorKind::Certificate(problem::of_certificate(reason, &seen.refused, host))
+            }
         },
         other => ConnectErrorKind::Tls(problem::of_tls(other)),
     };

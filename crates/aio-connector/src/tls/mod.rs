@@ -35,7 +35,7 @@ pub use self::builder::TlsConfigBuilder;
 pub use self::config::TlsConfig;
 pub(crate) use self::errors::problem_of;
 pub use self::fingerprint::Fingerprint;
-use self::witness::witnessed;
+use self::witness::{Seen, witnessed};
 use crate::error::Refusal;
 use crate::info::TlsInfo;
 use crate::key::ConnectionKey;
@@ -80,7 +80,7 @@ impl Handshake {
         let host = self.server.to_str();
         let stream = match witnessed(connecting).await {
             Ok(stream) => stream,
-            Err((error, refused)) => return Err(errors::refusal(error, &refused, &host)),
+            Err((error, seen)) => return Err(errors::refusal(error, &seen, &host)),
         };
         let session = stream.get_ref().1;
         if let Some(fingerprint) = &self.fingerprint {
@@ -89,7 +89,7 @@ impl Handshake {
             let shown = session.peer_certificates().and_then(<[_]>::first);
             let shown = shown.map_or(&[][..], |certificate| certificate);
             let checked = fingerprint.check(shown);
-            checked.map_err(|error| errors::of_tls(error, &Vec::new(), &host))?;
+            checked.map_err(|error| errors::of_tls(error, &Seen::default(), &host))?;
         }
         let info = Arc::new(self.config.info(session, &self.server));
         let info = Some(info);

@@ -53,6 +53,13 @@ fn of_alert(alert: AlertDescription) -> TlsProblem {
     }
 }
 
+/// Tells whether a server may say this that has asked for a certificate and got none, before
+/// TLS 1.3 brought an alert for it: OpenSSL says the first, Go and Java the second.
+pub(super) fn may_miss_a_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription::{BadCertificate, HandshakeFailure};
+    matches!(alert, HandshakeFailure | BadCertificate)
+}
+
 /// Makes words of a name: `HandshakeFailure` is `handshake failure`.
 fn spoken(name: &str) -> String {
     let mut words = String::new();

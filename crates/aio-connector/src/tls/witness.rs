@@ -1,33 +1,58 @@
-//! A verifier that keeps what another one refuses, for its error.
+//! What happens in a handshake, kept for its error.
 
 use std::cell::RefCell;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 /// The certificates that a server shows, its own first.
 pub(super) type Chain = Vec<CertificateDer<'static>>;
 
-tokio::task_local! {
-    /// What was refused in the handshake under way. The settings, and so their verifier, are
-    /// shared by handshakes; an error of its own would tell the server less than rustls's.
-    static REFUSED: RefCell<Chain>;
+/// What was seen in a handshake.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The certificates that were refused.
+    pub(super) refused: Chain,
+    /// The server has asked for a certificate of the client, and there is none.
+    pub(super) asked_in_vain: bool,
 }
 
-/// Makes a handshake; one that fails comes with the certificates that were refused, if that
-/// is what it failed for.
+tokio::task_local! {
+    /// What was seen in the handshake under way. The settings, and so their verifier, are
+    /// shared by handshakes; an error of its own would tell the server less than rustls's.
+    static SEEN: RefCell<Seen>;
+}
+
+/// Makes a handshake; one that fails comes with what was seen.
 pub(super) async fn witnessed<T>(
     handshake: impl Future<Output = io::Result<T>>,
-) -> Result<T, (io::Error, Chain)> {
-    let mut handshake = pin!(REFUSED.scope(RefCell::default(), handshake));
+) -> Result<T, (io::Error, Seen)> {
+    let mut handshake = pin!(SEEN.scope(RefCell::default(), handshake));
     handshake.as_mut().await.map_err(|error| {
-        let refused = handshake.take_value().unwrap_or_default();
-        (error, refused.into_inner())
+        let seen = handshake.take_value().unwrap_or_default();
+        (error, seen.into_inner())
     })
+}
+
+/// Has no certificate of the client, and knows who asks for one.
+#[derive(Debug)]
+pub(super) struct NoIdentity;
+
+impl ResolvesClientCert for NoIdentity {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        _ = SEEN.try_with(|seen| seen.borrow_mut().asked_in_vain = true);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Keeps the certificates that the verifier within refuses.
@@ -38,7 +63,7 @@ fn keep(certificate: &CertificateDer<'_>, others: &[CertificateDer<'_>]) {
     let chain = std::iter::once(certificate).chain(others);
     let chain = chain.map(|one| one.clone().into_owned()).collect();
     // Without a handshake of ours nobody asks for it.
-    _ = REFUSED.try_with(|refused| refused.replace(chain));
+    _ = SEEN.try_with(|seen| seen.borrow_mut().refused = chain);
 }
 
 impl ServerCertVerifier for Witness {
