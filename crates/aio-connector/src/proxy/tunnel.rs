@@ -143,6 +143,10 @@ async fn ask(sent: &[u8], stream: &mut Transport) -> Result<(), Failure> {
     })
     .await;
     match (answered, asked) {
+        // An alert of TLS: what the proxy says comes before what its closing did.
+        (Err(Failure::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(Failure::Io(error))
+        }
         // Why it has left shows best in what could not be written.
         (Err(Failure::Disconnected(_) | Failure::Io(_)), Some(Err(error))) => {
             Err(Failure::Io(error))

@@ -1,9 +1,12 @@
 //! Proxies in memory: what is kept of a refusal, and answers of any bytes in any pieces.
 
+use std::pin::Pin;
+use std::task::Context;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -55,6 +58,45 @@ async fn the_beginning_of_a_body_may_come_behind_its_head() {
     check(&[none], false, "", at_once).await;
     let long = "x".repeat(MOST + 1);
     check(&[open, &long], false, &long[1..], ten).await;
+}
+
+/// A proxy that takes nothing any more, and says this by TLS.
+struct Gone(io::ErrorKind);
+
+impl AsyncRead for Gone {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(self.0.into()))
+    }
+}
+
+impl AsyncWrite for Gone {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn an_alert_comes_before_the_write_that_failed_for_it() {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, InvalidData};
+    for (read, want) in [(InvalidData, InvalidData), (ConnectionReset, BrokenPipe)] {
+        let mut stream = Transport::over(Gone(read));
+        let Err(Failure::Io(error)) = ask(b"CONNECT", &mut stream).await else {
+            panic!("it is gone");
+        };
+        assert_eq!(error.kind(), want);
+    }
 }
 
 /// How long a proxy may keep anybody who has no timeouts; the clock is paused.
