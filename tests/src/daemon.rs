@@ -11,8 +11,9 @@ use std::{env, fs, io, process, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a server may take to start and to end, on a machine that is busy.
-const SOON: Duration = Duration::from_secs(30);
+/// How long a server may take to start and to end: on a machine that is busy mitmproxy has
+/// taken half a minute.
+const SOON: Duration = Duration::from_secs(120);
 
 /// A server on a free port of 127.0.0.1, in a directory of its own, that runs until it is
 /// dropped.
