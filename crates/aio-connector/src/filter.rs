@@ -34,10 +34,10 @@ use crate::error::{ConnectErrorKind, DialError};
 /// What goes round a filter: an HTTP proxy resolves names itself, and what is dialled is the
 /// proxy, whose address the filter is asked about. So it is with `socks4a` and `socks5h`
 /// proxies, but for addresses that stand in URLs; `socks4` and `socks5` ones are asked for
-/// addresses only, each of which it must allow. A `socket_factory` may connect to where it wants; a connector for Unix sockets
-/// dials no addresses; a public address may lead into one's own network (a router that
-/// translates, a public host of one's own that trusts its neighbours). Refuse those with
-/// [`and`](Self::and).
+/// addresses only, each of which it must allow. A `socket_factory` may connect to where it
+/// wants; a connector for Unix sockets dials no addresses; a public address may lead into
+/// one's own network (a router that translates, a public host of one's own that trusts its
+/// neighbours). Refuse those with [`and`](Self::and).
 #[derive(Clone)]
 pub struct AddressFilter(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
 
