@@ -112,6 +112,10 @@ async fn a_plain_request_is_in_absolute_form() {
     let seen = session.request("CONNECT", "http://ex.test/").await;
     drop(seen);
     assert_eq!(site.last().target, "ex.test:80");
+    let seen = session.request("CONNECT", "http://ex.test.:99/").await;
+    drop(seen);
+    assert_eq!(site.last().target, "ex.test.:99");
+    assert_eq!(site.last().header("host"), Some("ex.test:99"));
 }
 
 /// Checks what a proxy is told in `Proxy-Authorization`.

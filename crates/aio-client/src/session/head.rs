@@ -178,7 +178,7 @@ pub(super) fn write(
     let (host_port, absolute);
     let target = if method == Method::CONNECT {
         // Authority form (RFC 9112 §3.2.3).
-        let host = key.host().trim_end_matches('.');
+        let host = key.host();
         host_port = match host.contains(':') {
             true => format!("[{host}]:{}", key.port()),
             false => format!("{host}:{}", key.port()),
