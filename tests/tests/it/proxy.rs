@@ -179,6 +179,9 @@ async fn credentials_are_told_to_the_proxy() {
         &["own"],
     )
     .await;
+    // As from variables that are not set, `http://$LOGIN:$PASSWORD@proxy`.
+    check_told(|of, site| get(of).proxy(at(site, ":")), &[]).await;
+    check_told(|of, site| get(of).proxy(at(site, ":w")), &["Basic Onc="]).await;
     // EDGE-204.
     let euro = "Basic dXM6cOKCrA==";
     check_told(|of, site| get(of).proxy(at(site, "us:p%E2%82%AC")), &[euro]).await;

@@ -311,7 +311,7 @@ async fn proxies_that_cannot_be_are_refused() {
         assert_eq!(error.aiohttp_class(), class, "{url}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
     }
-    let error = ClientSession::builder().proxy("socks5://:@h").build();
+    let error = ClientSession::builder().proxy("socks5://:pw@h").build();
     let error = error.expect_err("no login");
     assert!(matches!(error, ClientError::Proxy(_)));
     let text = "invalid credentials of a SOCKS proxy: \

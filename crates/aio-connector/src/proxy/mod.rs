@@ -122,7 +122,11 @@ impl Proxy {
     /// If the URL is not absolute, or of no proxy, or its credentials cannot be told.
     pub fn new(url: impl IntoUrl) -> Result<Self, ProxyError> {
         let url = url.into_url().map_err(no_url)?;
-        let userinfo = url.userinfo().cloned();
+        // `http://:@proxy` tells nothing, as in aiohttp.
+        let has_any = |userinfo: &&BasicAuth| {
+            !(userinfo.login().is_empty() && userinfo.password().is_empty())
+        };
+        let userinfo = url.userinfo().filter(has_any).cloned();
         let (url, socks) = match url.scheme() {
             Scheme::Http | Scheme::Https => (url.without_userinfo(), None),
             _ => {
@@ -159,7 +163,9 @@ impl Proxy {
     }
 
     /// Sends it a header with each request for a tunnel, and with no other one, in place of
-    /// those of this name. But `Proxy-Authorization` takes the place of credentials.
+    /// those of this name. But `Proxy-Authorization` takes the place of credentials, and
+    /// `Host`, `Content-Length` and `Transfer-Encoding` are not sent: of which tunnel it is
+    /// asked for, and that it has no body, is not to be said otherwise.
     ///
     /// A SOCKS proxy is told no headers: for it this does nothing.
     ///
@@ -256,10 +262,12 @@ fn no_url(error: UrlError) -> ProxyError {
 /// Puts the port into the URL of a scheme that implies none, and leaves the rest out.
 fn with_port(url: &RequestUrl, port: u16) -> Result<RequestUrl, UrlError> {
     let (scheme, authority) = (url.scheme_str(), url.authority());
-    RequestUrl::parse(&match url.port() {
+    let text = match url.port() {
         0 => format!("{scheme}://{authority}:{port}"),
         _ => format!("{scheme}://{authority}"),
-    })
+    };
+    // It may have a port 0, and two are none.
+    RequestUrl::parse(&text).map_err(|error| UrlError::new(url.as_str(), error.kind()))
 }
 
 impl PartialEq for Proxy {
@@ -432,7 +440,13 @@ mod tests {
             "socks5://h:p",
         ] {
             let error = Proxy::new(text).expect_err(text);
-            assert!(matches!(error, ProxyError::Url(_)), "{text}: {error:?}");
+            let ProxyError::Url(error) = error else {
+                panic!("{text}: {error:?}");
+            };
+            assert_eq!(
+                error.url().trim_end_matches('/'),
+                text.trim_end_matches('/')
+            );
         }
         assert!(matches!(Proxy::new("socks5:h"), Err(ProxyError::Url(_))));
         assert_eq!(
@@ -461,6 +475,7 @@ mod tests {
             let error = auth(five, user, password).expect_err("no room");
             assert!(matches!(error, ProxyError::SocksAuth(_)));
         }
+        assert_eq!(Proxy::new("socks5h://:@h"), Proxy::new("socks5h://h"));
         assert!(matches!(
             Proxy::new("socks5h://:w@h"),
             Err(ProxyError::SocksAuth(_))
