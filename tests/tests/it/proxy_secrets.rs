@@ -42,7 +42,8 @@ struct Case {
     origin_auth: OriginAuth,
     cookie: Option<Place>,
     via: Via,
-    proxy_is_tls: bool,
+    /// That of a proxy that is named by a URL.
+    scheme: &'static str,
     proxy_auth: ProxyAuth,
     proxy_header: Option<Place>,
     /// Where a `Proxy-Authorization` is that is no proxy's.
@@ -162,10 +163,11 @@ fn cases() -> impl Strategy<Value = Case> {
         origin_auth,
         place(),
     );
-    let proxy = (via, any::<bool>(), proxy_auth, place(), place(), manner);
+    let scheme = select(vec!["http", "https", "socks5h", "socks4a"]);
+    let proxy = (via, scheme, proxy_auth, place(), place(), manner);
     (origin, proxy).prop_map(|(origin, proxy)| {
         let (hops, last_status, raises, origin_auth, cookie) = origin;
-        let (via, proxy_is_tls, proxy_auth, proxy_header, stray, manner) = proxy;
+        let (via, scheme, proxy_auth, proxy_header, stray, manner) = proxy;
         Case {
             hops,
             last_status,
@@ -173,7 +175,7 @@ fn cases() -> impl Strategy<Value = Case> {
             origin_auth,
             cookie,
             via,
-            proxy_is_tls,
+            scheme,
             proxy_auth,
             proxy_header,
             stray,
@@ -210,7 +212,7 @@ impl Told {
 }
 
 /// A plain server, one with TLS, one with TLS that nobody trusts, and two proxies, the second
-/// with TLS.
+/// with TLS, the first of SOCKS, too.
 struct World {
     authority: Authority,
     told: Shared,
@@ -291,7 +293,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     loop {
-        let mut head = Vec::new();
+        let mut head = vec![stream.read_u8().await?];
+        if matches!(head[0], 4 | 5) {
+            return socks(stream, head[0], told).await;
+        }
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await?);
         }
@@ -345,6 +350,72 @@ where
         }
         stream.flush().await?;
     }
+}
+
+/// Goes on with a client of SOCKS4A or of SOCKS5, which must say who it is if it can.
+async fn socks<S>(mut stream: S, version: u8, told: &Shared) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut asked = Vec::new();
+    if version == 5 {
+        let methods = counted(&mut stream).await?;
+        let method = *methods.iter().max().expect("one at least");
+        stream.write_all(&[5, method]).await?;
+        if method == 2 {
+            let _version = stream.read_u8().await?;
+            for _ in 0..2 {
+                asked.extend(counted(&mut stream).await?);
+            }
+            stream.write_all(&[1, 0]).await?;
+        }
+        stream.read_exact(&mut [0; 4]).await?;
+        asked.extend(counted(&mut stream).await?);
+    }
+    let port = match version {
+        5 => stream.read_u16().await?,
+        _ => {
+            let _command = stream.read_u8().await?;
+            let port = stream.read_u16().await?;
+            let _ip = stream.read_u32().await?;
+            // The login and the name.
+            for _ in 0..2 {
+                while let byte @ 1.. = stream.read_u8().await? {
+                    asked.push(byte);
+                }
+            }
+            port
+        }
+    };
+    let manner = {
+        let mut told = lock(told);
+        let asked = String::from_utf8_lossy(&asked).into_owned();
+        told.tunnels[0].push(asked);
+        told.manner
+    };
+    let (granted, refused): (&[u8], &[u8]) = match version {
+        5 => (&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0], &[5, 2]),
+        _ => (&[0, 90, 0, 0, 0, 0, 0, 0], &[0, 91]),
+    };
+    match manner {
+        Manner::Garbling => stream.write_all(b"garbage").await,
+        Manner::Leaving => Ok(()),
+        Manner::Silent => stream.read_u8().await.map(drop),
+        Manner::Refusing => stream.write_all(refused).await,
+        Manner::Tunnelling => stream.write_all(granted).await,
+        Manner::Good | Manner::Unreachable | Manner::Untrusted => {
+            let mut far = TcpStream::connect(("127.0.0.1", port)).await?;
+            stream.write_all(granted).await?;
+            copy_bidirectional(&mut stream, &mut far).await.map(drop)
+        }
+    }
+}
+
+/// Reads bytes behind their number.
+async fn counted(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; stream.read_u8().await?.into()];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// Finds each host here.
@@ -490,11 +561,13 @@ impl Case {
         )
     }
 
-    fn proxy_url(&self, world: &World, index: usize) -> String {
-        let scheme = ["http", "https"][index];
-        let userinfo = match (self.proxy_auth, index) {
-            (ProxyAuth::Userinfo, 0) => "ada:ProxySecretHttp@",
-            (ProxyAuth::Userinfo, _) => "ada:ProxySecretHttps@",
+    fn proxy_url(&self, world: &World, scheme: &str) -> String {
+        let index = usize::from(scheme == "https");
+        let userinfo = match (self.proxy_auth, scheme) {
+            (ProxyAuth::Userinfo, "https") => "ada:ProxySecretHttps@",
+            // Of SOCKS4 it is the login that is told.
+            (ProxyAuth::Userinfo, "socks4a") => "ProxySecretHttp:ada@",
+            (ProxyAuth::Userinfo, _) => "ada:ProxySecretHttp@",
             _ => "",
         };
         let port = match self.manner {
@@ -532,7 +605,7 @@ impl Case {
             request = request.header("Cookie", "own=SecretCookie");
         }
         if self.via == Via::Url(Place::Request) {
-            request = request.proxy(self.proxy_url(world, usize::from(self.proxy_is_tls)));
+            request = request.proxy(self.proxy_url(world, self.scheme));
         }
         if self.proxy_auth == ProxyAuth::Auth(Place::Request) {
             request = request.proxy_auth(basic("ProxySecretAuth"));
@@ -587,7 +660,10 @@ impl Case {
             .tls(world.authority.client())
             .build()
             .expect("valid");
-        let (http, https) = (self.proxy_url(world, 0), self.proxy_url(world, 1));
+        let (http, https) = (
+            self.proxy_url(world, "http"),
+            self.proxy_url(world, "https"),
+        );
         let mut pairs = vec![("NETRC", netrc.path()), ("no_proxy", "n.test")];
         if self.via == Via::Environment {
             pairs.extend([("http_proxy", http.as_str()), ("https_proxy", &https)]);
@@ -613,7 +689,7 @@ impl Case {
             builder = builder.cookie("own", "SecretCookie");
         }
         if self.via == Via::Url(Place::Session) {
-            builder = builder.proxy(self.proxy_url(world, usize::from(self.proxy_is_tls)));
+            builder = builder.proxy(self.proxy_url(world, self.scheme));
         }
         if self.proxy_auth == ProxyAuth::Auth(Place::Session) {
             builder = builder.proxy_auth(basic("ProxySecretAuth"));
