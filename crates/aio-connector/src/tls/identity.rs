@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
+use super::certificate::Certificate;
 use super::pem::Pem;
 use super::provider::provider;
 use crate::error::TlsConfigError;
@@ -21,29 +22,25 @@ pub(super) fn identity(
         reason: error.to_string().into(),
     })?;
     let identity = CertifiedKey::new(certificates, signing);
-    match identity.keys_match() {
+    let error = match identity.keys_match() {
         // Whom one cannot ask is believed.
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(identity)),
-        Err(Error::InconsistentKeys(_)) => Err(TlsConfigError::KeyMismatch {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            return Ok(Arc::new(identity));
+        }
+        Err(error) => error,
+    };
+    // One of X.509 version 1 is not for rustls to read, but servers take it.
+    let read = identity.cert.first().and_then(|own| Certificate::read(own));
+    match read.map(|own| own.key()) {
+        Some(key) if key.is_some() && key == identity.key.public_key() => Ok(Arc::new(identity)),
+        Some(_) => Err(TlsConfigError::KeyMismatch {
             file: chain.file.clone(),
             key_file: key.file.clone(),
         }),
-        // One of X.509 version 1 is not for rustls to read, but servers take it.
-        Err(_) if has_key(&identity) => Ok(Arc::new(identity)),
-        Err(error) => Err(TlsConfigError::Certificate {
+        None => Err(TlsConfigError::Certificate {
             file: chain.file.clone(),
             position: 1,
             reason: error.to_string().into(),
         }),
     }
-}
-
-/// Tells whether the first certificate has the public key, wherever in it.
-fn has_key(identity: &CertifiedKey) -> bool {
-    let (first, key) = (identity.cert.first(), identity.key.public_key());
-    first.zip(key).is_some_and(|(certificate, key)| {
-        certificate
-            .windows(key.len())
-            .any(|bytes| bytes == key.as_ref())
-    })
 }
