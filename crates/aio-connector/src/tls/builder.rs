@@ -421,7 +421,7 @@ mod tests {
             |base64| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
         check(
             &certificate("aGVsbG8="),
-            "certificate 1 of the PEM text is malformed: invalid peer certificate: BadEncoding",
+            "certificate 1 of the PEM text is malformed: BadEncoding",
         );
         check(
             &certificate("%%%"),

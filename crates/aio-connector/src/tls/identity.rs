@@ -37,10 +37,6 @@ pub(super) fn identity(
             file: chain.file.clone(),
             key_file: key.file.clone(),
         }),
-        None => Err(TlsConfigError::Certificate {
-            file: chain.file.clone(),
-            position: 1,
-            reason: error.to_string().into(),
-        }),
+        None => Err(chain.malformed_certificate(0, &error)),
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustls::Error;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
@@ -74,6 +75,20 @@ impl<'a> Pem<'a> {
     fn all<T: PemObject>(&self) -> Result<Vec<T>, TlsConfigError> {
         let found: Result<_, _> = T::pem_slice_iter(&self.text).collect();
         found.map_err(|error| self.malformed(&error))
+    }
+
+    /// Says that the certificate at this place, from 0, is not for rustls to read.
+    pub(super) fn malformed_certificate(&self, place: usize, error: &Error) -> TlsConfigError {
+        let reason = match error {
+            // It is no peer's, as the whole text has it.
+            Error::InvalidCertificate(reason) => reason.to_string(),
+            other => other.to_string(),
+        };
+        TlsConfigError::Certificate {
+            file: self.file.clone(),
+            position: place + 1,
+            reason: reason.into(),
+        }
     }
 
     fn malformed(&self, error: &pem::Error) -> TlsConfigError {

@@ -49,11 +49,7 @@ impl Roots {
         for (place, certificate) in pem.certificates()?.into_iter().enumerate() {
             self.own.push(Fingerprint::of(&certificate));
             let added = self.named.add(certificate);
-            added.map_err(|error| TlsConfigError::Certificate {
-                file: pem.file.clone(),
-                position: place + 1,
-                reason: error.to_string().into(),
-            })?;
+            added.map_err(|error| pem.malformed_certificate(place, &error))?;
         }
         Ok(())
     }
