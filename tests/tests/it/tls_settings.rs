@@ -14,7 +14,9 @@ use aio_client::{
 };
 use aio_tests::http_server::{Response, TestServer};
 use aio_tests::tls::Authority;
-use rcgen::{CertificateParams, SerialNumber, date_time_ymd};
+use rcgen::{
+    Certificate, CertificateParams, CertifiedIssuer, KeyPair, SerialNumber, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -67,9 +69,13 @@ async fn start(tls: ServerConfig) -> TestServer {
     server.expect("a server")
 }
 
-/// A server with this certificate.
+/// A server with a certificate that says this.
 async fn showing(authority: &Authority, params: &CertificateParams) -> TestServer {
     let (certificate, key) = authority.sign(params);
+    with(&certificate, &key).await
+}
+
+async fn with(certificate: &Certificate, key: &KeyPair) -> TestServer {
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
     let provider = rustls::crypto::ring::default_provider();
     let tls = ServerConfig::builder_with_provider(provider.into())
@@ -133,6 +139,32 @@ async fn roots_add_up() {
     trusts(alone().bundled_roots(), &first).await;
     refuses(alone().bundled_roots(), &second, "unknown").await;
     refuses(TlsConfig::builder().bundled_roots(), &first, "unknown").await;
+}
+
+/// OpenSSL's `invalid CA certificate`.
+#[tokio::test]
+async fn a_root_that_is_no_authority_makes_itself_trusted_alone() {
+    let key = KeyPair::generate().expect("a key");
+    let named = LOCALHOST.iter().map(|name| (*name).to_owned());
+    let params = CertificateParams::new(named.collect::<Vec<_>>()).expect("a name");
+    let leaf = CertifiedIssuer::self_signed(params.clone(), key).expect("a certificate");
+    let itself = with(leaf.as_ref(), leaf.key()).await;
+    let key = KeyPair::generate().expect("a key");
+    let other = params.signed_by(&key, &leaf).expect("a certificate");
+    let other = with(&other, &key).await;
+
+    let alone = || TlsConfig::builder().root_certificate_pem(leaf.pem());
+    let besides = || alone().root_certificate_pem(Authority::new().pem());
+    for builder in [alone(), besides(), alone().bundled_roots()] {
+        trusts(builder.clone(), &itself).await;
+        refuses(builder, &other, "unknown").await;
+    }
+    // One that an authority has signed for, which is not named.
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign(&params);
+    let signed = with(&certificate, &key).await;
+    let builder = TlsConfig::builder().root_certificate_pem(certificate.pem());
+    trusts(builder, &signed).await;
 }
 
 /// What a process is to do whose `SSL_CERT_FILE` is set.

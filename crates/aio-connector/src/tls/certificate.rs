@@ -8,9 +8,9 @@ use der::asn1::Uint;
 use der::oid::db::{rfc5280, rfc5912};
 use der::{Decode, Encode};
 use rustls::pki_types::{SubjectPublicKeyInfoDer, UnixTime};
-use x509_cert::certificate::{CertificateInner, Raw, TbsCertificateInner};
+use x509_cert::certificate::{CertificateInner, Raw, TbsCertificateInner, Version};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 use x509_cert::name::Name;
 
 /// A certificate of any version, and with any number: OpenSSL takes them so.
@@ -78,6 +78,21 @@ impl Certificate {
                     uses.digital_signature() || uses.key_encipherment() || uses.key_agreement()
                 })
             })
+    }
+
+    /// Tells whether it may sign for others, as OpenSSL does, which asks roots, too; of those
+    /// before version 3 none can say that it may not.
+    pub(super) fn is_authority(&self) -> bool {
+        let limits = self.fields().get_extension::<BasicConstraints>();
+        let uses = self.fields().get_extension::<KeyUsage>();
+        let (Ok(limits), Ok(uses)) = (limits, uses) else {
+            return false;
+        };
+        let signs = uses.map(|(_, uses)| uses.key_cert_sign());
+        match limits {
+            Some((_, limits)) => limits.ca && signs != Some(false),
+            None => signs.unwrap_or(self.fields().version() != Version::V3),
+        }
     }
 
     /// Returns how many bits its key has, if that is one of RSA.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
@@ -12,12 +13,14 @@ use super::certificate::Certificate;
 use super::fingerprint::Fingerprint;
 use super::problem;
 
-/// Believes whom a root has signed for, and a server that shows a root as its own.
+/// Believes whom an authority has signed for, and a server that shows a root as its own.
 #[derive(Debug)]
 pub(super) struct Named {
-    pub(super) verifier: Arc<WebPkiServerVerifier>,
-    /// Those of the roots that a server may show.
+    /// That of the authorities, if there are any.
+    pub(super) verifier: Option<Arc<WebPkiServerVerifier>>,
+    /// The roots that a server may show.
     pub(super) own: Vec<Fingerprint>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Named {
@@ -29,12 +32,15 @@ impl ServerCertVerifier for Named {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verifier = &self.verifier;
-        let verified = verifier.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let verified = match &self.verifier {
+            Some(them) => them.verify_server_cert(certificate, intermediates, name, ocsp, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
         match verified {
             // `openssl req -x509` makes such ones, and OpenSSL takes them, so Python does.
             Err(Error::InvalidCertificate(reason))
-                if problem::is_authority(&reason)
+                if (reason == CertificateError::UnknownIssuer
+                    || problem::is_authority(&reason))
                     && self.own.contains(&Fingerprint::of(certificate)) =>
             {
                 verify_own(certificate, name, now, reason)
@@ -49,8 +55,7 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verifier = &self.verifier;
-        verifier.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -59,12 +64,11 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verifier = &self.verifier;
-        verifier.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::server::ParsedCertificate;
 use rustls::{Error, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
+use super::certificate::Certificate;
 use super::fingerprint::Fingerprint;
 use super::named::Named;
 use super::pem::Pem;
@@ -21,8 +23,8 @@ use crate::error::TlsConfigError;
 /// Authorities that were named, and what they have taken back.
 #[derive(Clone)]
 pub(super) struct Roots {
-    named: RootCertStore,
-    /// Those of texts and files.
+    authorities: RootCertStore,
+    /// Those of texts and files, of which some may be no authorities.
     own: Vec<Fingerprint>,
     revoked: Vec<CertificateRevocationListDer<'static>>,
 }
@@ -30,14 +32,14 @@ pub(super) struct Roots {
 impl Roots {
     pub(super) fn none() -> Self {
         Self {
-            named: RootCertStore::empty(),
+            authorities: RootCertStore::empty(),
             own: Vec::new(),
             revoked: Vec::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.named.is_empty()
+        self.authorities.is_empty() && self.own.is_empty()
     }
 
     pub(super) fn has_revoked(&self) -> bool {
@@ -48,7 +50,12 @@ impl Roots {
     pub(super) fn add(&mut self, pem: &Pem<'_>) -> Result<(), TlsConfigError> {
         for (place, certificate) in pem.certificates()?.into_iter().enumerate() {
             self.own.push(Fingerprint::of(&certificate));
-            let added = self.named.add(certificate);
+            // webpki would let any root sign for others.
+            let added = if Certificate::read(&certificate).is_some_and(|it| !it.is_authority()) {
+                ParsedCertificate::try_from(&certificate).map(drop)
+            } else {
+                self.authorities.add(certificate)
+            };
             added.map_err(|error| pem.malformed_certificate(place, &error))?;
         }
         Ok(())
@@ -58,7 +65,7 @@ impl Roots {
     #[cfg(feature = "native-roots")]
     pub(super) fn add_native(&mut self) -> Result<(), TlsConfigError> {
         let found = rustls_native_certs::load_native_certs();
-        let (added, _) = self.named.add_parsable_certificates(found.certs);
+        let (added, _) = self.authorities.add_parsable_certificates(found.certs);
         if added == 0 {
             let reason = why_there_are_none().into();
             return Err(TlsConfigError::NoNativeRoots { reason });
@@ -69,7 +76,7 @@ impl Roots {
     /// Adds those of Mozilla.
     #[cfg(feature = "bundled-roots")]
     pub(super) fn add_bundled(&mut self) {
-        self.named
+        self.authorities
             .extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
 
@@ -79,28 +86,38 @@ impl Roots {
         Ok(())
     }
 
-    /// Makes what judges certificates by these; there must be one.
-    pub(super) fn verifier(self) -> Result<Arc<Named>, TlsConfigError> {
-        let roots = Arc::new(self.named);
-        let mut builder = WebPkiServerVerifier::builder_with_provider(roots, provider());
-        let mut own = self.own;
-        if !self.revoked.is_empty() {
-            // Nobody lists an authority's own.
-            own.clear();
-            // As Python's `VERIFY_CRL_CHECK_LEAF`: whom no list tells of, or only one that
-            // has expired, is refused.
-            builder = builder
-                .with_crls(self.revoked)
-                .only_check_end_entity_revocation()
-                .enforce_revocation_expiration();
+    /// Makes what judges certificates by these.
+    pub(super) fn verifier(mut self) -> Result<Arc<Named>, TlsConfigError> {
+        if self.has_revoked() {
+            // Nobody lists those that none has signed for.
+            self.own.clear();
         }
-        // Nothing else can be wrong with it.
-        let verifier = builder
-            .build()
-            .map_err(|error| TlsConfigError::RevocationList {
+        let (provider, own) = (provider(), self.own);
+        let algorithms = provider.signature_verification_algorithms;
+        let mut verifier = None;
+        if !self.authorities.is_empty() {
+            let roots = Arc::new(self.authorities);
+            let mut builder = WebPkiServerVerifier::builder_with_provider(roots, provider);
+            if !self.revoked.is_empty() {
+                // As Python's `VERIFY_CRL_CHECK_LEAF`: whom no list tells of, or only one that
+                // has expired, is refused.
+                builder = builder
+                    .with_crls(self.revoked)
+                    .only_check_end_entity_revocation()
+                    .enforce_revocation_expiration();
+            }
+            // Nothing else can be wrong with it.
+            let made = builder.build();
+            let made = made.map_err(|error| TlsConfigError::RevocationList {
                 reason: error.to_string().into(),
             })?;
-        Ok(Arc::new(Named { verifier, own }))
+            verifier = Some(made);
+        }
+        Ok(Arc::new(Named {
+            verifier,
+            own,
+            algorithms,
+        }))
     }
 }
 
