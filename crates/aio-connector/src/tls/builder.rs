@@ -261,7 +261,7 @@ impl TlsConfigBuilder {
     /// `http/1.1`. Without any, ALPN is not used.
     ///
     /// HTTP/1.1 is spoken whatever the server chooses, for some servers have names of their
-    /// own for it; so `h2` is an error.
+    /// own for it; so other versions of HTTP, as `h2`, are an error.
     ///
     /// ```
     /// use aio_connector::TlsConfig;

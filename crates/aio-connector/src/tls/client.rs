@@ -21,9 +21,10 @@ use crate::info::TlsVersion;
 /// The protocol that is spoken, as ALPN names it.
 pub(super) const HTTP11: &[u8] = b"http/1.1";
 
-/// Tells whether a protocol may be that one by a name of a server's own.
+/// Tells whether a protocol may be that one by a name of a server's own: it is no other
+/// version of HTTP.
 pub(super) fn may_be_http11(name: &[u8]) -> bool {
-    !matches!(name, b"h2" | b"h3")
+    !matches!(name, b"h3" | b"h2" | b"http/1.0" | b"http/0.9")
 }
 
 pub(super) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, rustls::Error> {

@@ -11,8 +11,8 @@ use super::settings::Settings;
 impl TlsConfig {
     /// Takes over settings of rustls.
     ///
-    /// Of the protocols they offer by ALPN `h2` and `h3` are left out: HTTP/1.1 is spoken,
-    /// whatever the server chooses.
+    /// Of the protocols they offer by ALPN other versions of HTTP, as `h2`, are left out:
+    /// HTTP/1.1 is spoken, whatever the server chooses.
     ///
     /// ```
     /// # fn run(config: rustls::ClientConfig) {
@@ -40,7 +40,7 @@ mod tests {
         };
         let config = client_config(&settings).expect("valid settings");
         let mut config = Arc::unwrap_or_clone(config);
-        let names = ["h2", "x-amzn-http-ca", "http/1.1", "h3"];
+        let names = ["h2", "x-amzn-http-ca", "http/1.1", "http/1.0"];
         config.alpn_protocols = names.map(|name| name.as_bytes().to_vec()).into();
         let made = TlsConfig::from_rustls(config).client().await;
         let offered = made.expect("it is made").alpn_protocols.clone();
