@@ -102,8 +102,9 @@ fn answer(request: Request) -> Response {
 }
 
 fn trusting(tls: TlsConfig) -> ClientSessionBuilder {
-    let connector = TcpConnector::builder().tls(tls).build().expect("valid");
-    ClientSession::builder().connector(connector)
+    // A busy machine may take its time between two requests.
+    let connector = TcpConnector::builder().tls(tls).keepalive_timeout(None);
+    ClientSession::builder().connector(connector.build().expect("valid"))
 }
 
 pub(crate) fn start(kind: &Kind) -> Option<RealProxy> {
