@@ -6,51 +6,48 @@ use std::time::Duration;
 
 use aio_client::{
     BasicAuth, ClientError, ClientRequest, ClientSession, ClientSessionBuilder, ClientTimeout,
-    ConnectErrorKind, ConnectionError, Environment, Fingerprint, Next, Phase, Proxy, RequestUrl,
+    ConnectErrorKind, ConnectionError, Environment, Next, Phase, Proxy, RequestUrl,
     ResponseErrorKind, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Request, Response, TestServer};
 use aio_tests::tls::Authority;
 use aio_tests::tunnel::TunnelProxy;
-use rustls::crypto::ring;
-use rustls::server::WebPkiClientVerifier;
 use tokio::sync::Notify;
 
-use crate::netrc::Netrc;
 use crate::peer::{Listener, soon};
 use crate::seams::Log;
 use crate::site::Site;
 use crate::tls::{TlsListener, ok};
 
 /// `ada:pw`, as it is told.
-const ADA: &str = "Basic YWRhOnB3";
+pub(crate) const ADA: &str = "Basic YWRhOnB3";
 
-async fn site() -> Site {
+pub(crate) async fn site() -> Site {
     Site::new(|_| Response::ok("ok")).await
 }
 
-fn session(builder: ClientSessionBuilder) -> ClientSession {
+pub(crate) fn session(builder: ClientSessionBuilder) -> ClientSession {
     builder.build().expect("valid")
 }
 
-fn proxied(site: &Site) -> ClientSession {
+pub(crate) fn proxied(site: &Site) -> ClientSession {
     session(ClientSession::builder().proxy(site.url("")))
 }
 
-fn from_environment(pairs: &[(&str, &str)]) -> ClientSessionBuilder {
+pub(crate) fn from_environment(pairs: &[(&str, &str)]) -> ClientSessionBuilder {
     let environment = Environment::from_pairs(pairs.iter().copied());
     ClientSession::builder()
         .trust_env(true)
         .environment(environment)
 }
 
-fn trusting(tls: TlsConfig) -> ClientSessionBuilder {
+pub(crate) fn trusting(tls: TlsConfig) -> ClientSessionBuilder {
     let connector = TcpConnector::builder().tls(tls).build().expect("valid");
     ClientSession::builder().connector(connector)
 }
 
 /// A server for `a.test` that answers what it was asked.
-async fn target(authority: &Authority) -> TestServer {
+pub(crate) async fn target(authority: &Authority) -> TestServer {
     let echo = async |request: Request| {
         let fields = request.headers.iter();
         let fields = fields.map(|(name, value)| format!("{name}: {value}\n"));
@@ -61,12 +58,12 @@ async fn target(authority: &Authority) -> TestServer {
     server.expect("a server")
 }
 
-async fn text(request: aio_client::RequestBuilder) -> String {
+pub(crate) async fn text(request: aio_client::RequestBuilder) -> String {
     let read = async { request.await?.text().await };
     soon("the response", read).await.expect("a response")
 }
 
-async fn failed(request: aio_client::RequestBuilder) -> ClientError {
+pub(crate) async fn failed(request: aio_client::RequestBuilder) -> ClientError {
     soon("the error", request.send())
         .await
         .expect_err("it must fail")
@@ -282,183 +279,6 @@ async fn neither_side_is_told_what_is_for_the_other() {
 }
 
 #[tokio::test]
-async fn tls_within_tls() {
-    // EDGE-201: each certificate by its own settings.
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let server = target(&theirs).await;
-    let tls = ours.server(&["127.0.0.1"]);
-    let proxy = TunnelProxy::start_tls(server.address(), tls)
-        .await
-        .expect("a proxy");
-    let session = session(trusting(ours.client()).proxy(proxy.url()));
-    let trusted = theirs.client();
-    let request = session.get("https://a.test/").tls(trusted.clone());
-    let response = soon("the response", request.send())
-        .await
-        .expect("a response");
-    assert_eq!(
-        response.connection_info().tls().expect("TLS").server_name(),
-        "a.test"
-    );
-    drop(response);
-    // It goes on, with bodies larger than a record.
-    let body = "x".repeat(1 << 20);
-    let request = session.post("https://a.test/big").tls(trusted).body(body);
-    assert!(text(request).await.starts_with("POST /big\n"));
-    assert_eq!(proxy.asked().len(), 1);
-
-    let check = async |error: ClientError, host: &str| {
-        assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
-        let ClientError::Connection(ConnectionError::Connect(error)) = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(error.host(), host);
-    };
-    check(failed(session.get("https://a.test/")).await, "a.test").await;
-    let other = self::session(trusting(theirs.client()).proxy(proxy.url()));
-    check(failed(other.get("https://a.test/")).await, "127.0.0.1").await;
-}
-
-/// A proxy that asks for a client certificate of its authority, and the settings of who has
-/// one and trusts its authority alone.
-async fn exclusive(server: SocketAddr) -> (TunnelProxy, TlsConfig) {
-    let authority = Authority::new();
-    let provider = Arc::new(ring::default_provider());
-    let roots = Arc::new(authority.roots());
-    let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-    let (chain, key) = authority.certificate(&["127.0.0.1"]);
-    let tls = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks them")
-        .with_client_cert_verifier(clients.build().expect("valid"))
-        .with_single_cert(chain, key)
-        .expect("the key belongs to the certificate");
-    let (chain, key) = authority.certificate(&["client.test"]);
-    let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks them")
-        .with_root_certificates(authority.roots())
-        .with_client_auth_cert(chain, key)
-        .expect("the key belongs to the certificate");
-    let proxy = TunnelProxy::start_tls(server, Arc::new(tls)).await;
-    (proxy.expect("a proxy"), TlsConfig::from_rustls(client))
-}
-
-#[tokio::test]
-async fn a_proxy_has_tls_settings_of_its_own() {
-    // EDGE-201: an authority and a client certificate for the proxy, another authority or a
-    // fingerprint for the server.
-    let theirs = Authority::new();
-    let (chain, key) = theirs.certificate(&["a.test"]);
-    let pin = Fingerprint::of(chain.first().expect("one"));
-    let tls = rustls::ServerConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks them")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("the key belongs to the certificate");
-    let server = TestServer::start_tls(Arc::new(tls), async |_| Response::ok("ok")).await;
-    let server = server.expect("a server");
-    let (place, tls) = exclusive(server.address()).await;
-    let proxy = Proxy::new(place.url()).expect("a proxy").tls(tls.clone());
-    let get = |connector: TlsConfig| {
-        session(trusting(connector))
-            .get("https://a.test/")
-            .proxy(&proxy)
-    };
-    let response = soon("the response", get(theirs.client()).send()).await;
-    let response = response.expect("a response");
-    let info = response.connection_info().tls().expect("TLS");
-    assert_eq!(info.server_name(), "a.test");
-    assert_eq!(text(get(TlsConfig::pinned(pin))).await, "ok");
-    let request = get(TlsConfig::new()).tls(theirs.client());
-    assert_eq!(text(request).await, "ok");
-    let asked = place.asked().len();
-
-    // Neither has what is the other's.
-    let error = failed(get(tls.clone())).await;
-    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
-    assert_eq!(place.asked().len(), asked + 1, "the proxy agreed");
-    for request in [
-        get(theirs.client()).proxy(place.url()),
-        get(theirs.client()).proxy(place.url()).tls(tls.clone()),
-    ] {
-        let ClientError::Connection(ConnectionError::Connect(error)) = failed(request).await else {
-            panic!("no connection to the proxy");
-        };
-        assert!(matches!(error.kind(), ConnectErrorKind::Certificate(_)));
-        assert_eq!(error.host(), "127.0.0.1");
-    }
-    assert_eq!(place.asked().len(), asked + 1);
-}
-
-#[test]
-fn tls_settings_tell_proxies_apart() {
-    let proxy = |url| Proxy::new(url).expect("a proxy");
-    let tls = TlsConfig::new();
-    let with = |url, tls: &TlsConfig| proxy(url).tls(tls.clone());
-    let (plain, secure) = ("http://p.test:1", "https://p.test:1");
-    assert_eq!(with(secure, &tls), with(secure, &tls));
-    assert_ne!(with(secure, &tls), with(secure, &TlsConfig::new()));
-    assert_ne!(with(secure, &tls), proxy(secure));
-    assert_eq!(with(plain, &tls), proxy(plain), "there is no TLS");
-}
-
-#[tokio::test]
-async fn within_a_tunnel_tls_goes_by_its_usual_rules() {
-    // CON-89.
-    let authority = Authority::new();
-    let server = target(&authority).await;
-    let proxy = TunnelProxy::start(server.address()).await.expect("a proxy");
-    let stranger = Authority::new().client();
-    let session = session(trusting(stranger).proxy(proxy.url()));
-    let anyone = TlsConfig::danger_accept_any_certificate();
-    let pinned = TlsConfig::pinned(Fingerprint::from([0x5A; 32]));
-    let get = || session.get("https://a.test:8443/");
-    for (request, class) in [
-        (get(), "ClientConnectorCertificateError"),
-        (
-            get().tls(authority.client()).server_hostname("b.test"),
-            "ClientConnectorCertificateError",
-        ),
-        (get().tls(pinned), "ServerFingerprintMismatch"),
-    ] {
-        let error = failed(request).await;
-        assert_eq!(error.aiohttp_class(), class, "{error}");
-        let ClientError::Connection(ConnectionError::Connect(error)) = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!((error.host(), error.port()), ("a.test", 8443));
-        assert_eq!(session.connector().stats().open, 0);
-    }
-    for tls in [authority.client(), anyone] {
-        text(get().tls(tls)).await;
-    }
-}
-
-#[tokio::test]
-async fn settings_of_a_session_are_for_the_server_and_not_for_the_proxy() {
-    // CON-77, EDGE-201.
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let server = target(&theirs).await;
-    let tls = ours.server(&["127.0.0.1"]);
-    let proxy = TunnelProxy::start_tls(server.address(), tls).await;
-    let proxy = proxy.expect("a proxy");
-    let both = |of_connector: &Authority, of_session: &Authority| {
-        let builder = trusting(of_connector.client()).tls(of_session.client());
-        session(builder.proxy(proxy.url())).get("https://a.test/")
-    };
-    text(both(&ours, &theirs)).await;
-    let error = failed(both(&theirs, &theirs)).await;
-    assert_eq!(error.aiohttp_class(), "ClientConnectorCertificateError");
-    assert_eq!(
-        proxy.asked().len(),
-        1,
-        "the other one is not told who is wanted"
-    );
-}
-
-#[tokio::test]
 async fn closing_the_session_ends_its_tunnels() {
     // EDGE-199: one is idle, and another waits for its response.
     let authority = Authority::new();
@@ -490,23 +310,6 @@ async fn closing_the_session_ends_its_tunnels() {
     let (error, ()) = soon("the end", both).await;
     assert!(error.is_connection(), "{error}");
     assert_eq!(session.connector().stats().open, 0);
-}
-
-#[tokio::test]
-async fn a_plain_request_goes_through_a_tls_proxy() {
-    // CON-80.
-    let authority = Authority::new();
-    let answer = async |request: Request| Response::ok(request.target);
-    let proxy = TestServer::start_tls(authority.server(&["127.0.0.1"]), answer).await;
-    let proxy = proxy.expect("a proxy");
-    let session = session(trusting(authority.client()).proxy(proxy.url("")));
-    for _ in 0..2 {
-        let mut response = session.get("http://a.test/x").await.expect("a response");
-        // With the server nobody spoke TLS.
-        assert!(response.connection_info().tls().is_none());
-        assert_eq!(response.text().await.expect("a body"), "http://a.test/x");
-    }
-    assert_eq!(proxy.connections(), 1);
 }
 
 #[tokio::test]
@@ -650,25 +453,6 @@ async fn redirects_stay_on_the_proxy() {
 }
 
 #[tokio::test]
-async fn the_environment_is_asked_with_each_hop() {
-    // RED-33, EDGE-101: what one proxy is told the other is not, nor a host without any.
-    let proxy = Site::new(|request| match request.target.as_str() {
-        "http://a.test/1" => Response::new(302).header("Location", "http://b.test/2"),
-        _ => Response::ok("proxied"),
-    })
-    .await;
-    let direct = Site::new(|_| Response::ok("direct")).await;
-    let host = format!("http://ada:pw@{}", proxy.host());
-    let environment = [("http_proxy", host.as_str()), ("no_proxy", "b.test")];
-    let environment = Environment::from_pairs(environment);
-    let session = session(direct.session().trust_env(true).environment(environment));
-    assert_eq!(text(session.get("http://a.test/1")).await, "direct");
-    assert_eq!(proxy.last_values("proxy-authorization"), [ADA]);
-    assert_eq!(direct.asked(), ["GET /2"]);
-    assert!(direct.last_values("proxy-authorization").is_empty());
-}
-
-#[tokio::test]
 async fn credentials_of_one_proxy_go_to_no_other() {
     // EDGE-101.
     let authority = Authority::new();
@@ -690,101 +474,6 @@ async fn credentials_of_one_proxy_go_to_no_other() {
         other.asked(),
         ["CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"]
     );
-}
-
-#[tokio::test]
-async fn who_is_asked_goes_by_the_request_then_the_session_then_the_environment() {
-    // CON-96.
-    let (named, environment, direct) = (site().await, site().await, site().await);
-    let url = environment.url("");
-    let from_environment = || from_environment(&[("all_proxy", &url)]);
-    let counts = || [&named, &environment, &direct].map(|site| site.asked().len());
-    let request = session(from_environment()).get(direct.url("/"));
-    text(request).await;
-    assert_eq!(counts(), [0, 1, 0]);
-    text(
-        session(from_environment())
-            .get(direct.url("/"))
-            .proxy(named.url("")),
-    )
-    .await;
-    assert_eq!(counts(), [1, 1, 0]);
-    text(session(from_environment().proxy(named.url(""))).get(direct.url("/"))).await;
-    assert_eq!(counts(), [2, 1, 0]);
-    text(session(from_environment()).get(direct.url("/")).no_proxy()).await;
-    assert_eq!(counts(), [2, 1, 1]);
-    text(session(from_environment().no_proxy()).get(direct.url("/"))).await;
-    assert_eq!(counts(), [2, 1, 2]);
-    text(proxied(&named).get(direct.url("/")).no_proxy()).await;
-    assert_eq!(counts(), [2, 1, 3]);
-    text(
-        session(from_environment().no_proxy())
-            .get(direct.url("/"))
-            .proxy(named.url("")),
-    )
-    .await;
-    assert_eq!(counts(), [3, 1, 3]);
-    // Not trusted, it is not asked.
-    text(session(from_environment().trust_env(false)).get(direct.url("/"))).await;
-    assert_eq!(counts(), [3, 1, 4]);
-    // What is said of a proxy that is named is not for those of the environment.
-    let auth = BasicAuth::new("ada", "pw");
-    text(
-        session(from_environment())
-            .get(direct.url("/"))
-            .proxy_auth(auth),
-    )
-    .await;
-    assert_eq!(counts(), [3, 2, 4]);
-    assert!(environment.last_values("proxy-authorization").is_empty());
-}
-
-#[tokio::test]
-async fn a_netrc_file_has_credentials_of_proxies() {
-    // CON-95, AUT-18.
-    let site = site().await;
-    let netrc = Netrc::new("machine 127.0.0.1 login ada password pw");
-    let check = async |proxy: String, want: &str| {
-        let session = from_environment(&[("http_proxy", &proxy), ("NETRC", netrc.path())]);
-        text(session.build().expect("valid").get("http://a.test/")).await;
-        assert_eq!(site.last_values("proxy-authorization"), [want]);
-        assert!(site.last_values("authorization").is_empty());
-    };
-    check(site.url(""), ADA).await;
-    check(format!("http://u:w@{}", site.host()), "Basic dTp3").await;
-}
-
-#[tokio::test]
-async fn a_proxy_of_the_environment_that_is_none_is_an_error() {
-    // CON-93: to go on without it is to show strangers what was to be hidden.
-    for (url, class) in [
-        ("h:1", "InvalidURL"),
-        ("http://u:s3cret@h:port", "ValueError"),
-        ("http://", "InvalidURL"),
-        ("ftp://u:s3cret@h:1", "ValueError"),
-    ] {
-        let bad = [("HTTP_PROXY", url), ("no_proxy", "127.0.0.2")];
-        let session = session(from_environment(&bad));
-        let error = failed(session.get("http://127.0.0.1:1/")).await;
-        assert_eq!(error.aiohttp_class(), class);
-        let shown = format!("{error} {error:?}");
-        assert!(
-            shown.starts_with("cannot use the proxy of HTTP_PROXY "),
-            "{shown}"
-        );
-        assert!(!shown.contains("s3cret"), "{shown}");
-        // Who does not need it, does not mind: it is refused, and not for the proxy.
-        for request in [
-            session.get("http://127.0.0.1:1/").no_proxy(),
-            session.get("http://127.0.0.2:1/"),
-            session.get("https://127.0.0.1:1/"),
-        ] {
-            assert_eq!(
-                failed(request).await.aiohttp_class(),
-                "ClientConnectorError"
-            );
-        }
-    }
 }
 
 #[tokio::test]
