@@ -90,6 +90,8 @@ pub(crate) fn admit(
         http_only: attributes.http_only,
         partitioned: attributes.partitioned,
         same_site: attributes.same_site.filter(|text| !text.is_empty()),
+        created: origin.now,
+        last_access: origin.now,
     };
     if profile == Profile::Aiohttp {
         return Ok(cookie);

@@ -26,6 +26,8 @@ pub struct Cookie {
     pub(crate) http_only: bool,
     pub(crate) partitioned: bool,
     pub(crate) same_site: Option<Box<str>>,
+    pub(crate) created: SystemTime,
+    pub(crate) last_access: SystemTime,
 }
 
 /// Which requests of other sites a cookie is for.
@@ -110,6 +112,19 @@ impl Cookie {
     /// Returns the text of `SameSite` as it came.
     pub fn same_site_attribute(&self) -> Option<&str> {
         self.same_site.as_deref()
+    }
+
+    /// Returns the time that the cookie was first stored at; who replaces one inherits it.
+    ///
+    /// The beginning of Unix time, where it is not known: of cookies from files, some of which
+    /// do not have it, and of shared ones.
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// Returns the time that the cookie was stored or sent at last.
+    pub fn last_access(&self) -> SystemTime {
+        self.last_access
     }
 
     /// Tells whether the cookie has ended by `now`.

@@ -162,6 +162,8 @@ impl CookieJar {
             http_only: false,
             partitioned: false,
             same_site: None,
+            created: SystemTime::UNIX_EPOCH,
+            last_access: SystemTime::UNIX_EPOCH,
         };
         // Without an end it has not ended, whatever the time.
         let now = SystemTime::UNIX_EPOCH;
@@ -239,6 +241,41 @@ impl CookieJar {
         let mut index = self.index();
         index.remove_expired(now);
         index.cookies()
+    }
+
+    /// Adds cookies, as another jar gives them by [`cookies`](Self::cookies). Where both have
+    /// one of the same name, domain and path, the one that was stored last stays.
+    ///
+    /// What has ended by `now` is not added, nor what there is no room for. Rules for cookies of
+    /// responses do not apply: they applied when the cookies were stored.
+    ///
+    /// ```
+    /// # use url::Url;
+    /// use aio_cookies::{CookieJar, CookieRequest};
+    ///
+    /// let (url, now) = (Url::parse("https://a.test/")?, std::time::SystemTime::now());
+    /// let (ours, theirs) = (CookieJar::new(), CookieJar::new());
+    /// theirs.update_cookies(&CookieRequest::new(&url, now), ["id=7; Secure"]);
+    /// ours.merge(theirs.cookies(now), now);
+    /// assert_eq!(ours.cookies(now), theirs.cookies(now));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn merge(&self, cookies: impl IntoIterator<Item = Cookie>, now: SystemTime) {
+        let cookies: Vec<Cookie> = cookies.into_iter().collect();
+        let mut index = self.index();
+        for cookie in cookies {
+            index.merge(cookie, now);
+        }
+    }
+
+    /// Has these cookies in place of all that there are; as [`merge`](Self::merge).
+    pub fn replace(&self, cookies: impl IntoIterator<Item = Cookie>, now: SystemTime) {
+        let cookies: Vec<Cookie> = cookies.into_iter().collect();
+        let mut index = self.index();
+        index.clear();
+        for cookie in cookies {
+            index.merge(cookie, now);
+        }
     }
 
     /// Counts the cookies, with those that have ended but were not yet looked at.

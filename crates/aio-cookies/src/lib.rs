@@ -19,6 +19,7 @@ mod host;
 mod jar;
 mod parse;
 mod path;
+mod persist;
 mod store;
 
 pub use self::cookie::{Cookie, SameSite};
@@ -29,4 +30,5 @@ pub use self::header::{CookiePair, CookieStyle, Profile};
 pub use self::jar::{CookieJar, CookieJarOptions};
 pub use self::parse::SetCookie;
 pub use self::path::{default_path, path_match};
+pub use self::persist::{CookieFileError, CookieFileProblem};
 pub use self::store::{CookieRequest, CookieStore, DummyCookieJar};

@@ -104,13 +104,32 @@ impl Index {
                 Ok(())
             }
             Some(stored) => {
+                let created = stored.cookie.created;
                 stored.cookie = cookie;
+                stored.cookie.created = created;
                 stored.used = used;
                 Ok(())
             }
             // CKY-28: what only deletes takes no one's room.
             None if cookie.is_expired(now) => Ok(()),
             None => self.add(cookie, used, now),
+        }
+    }
+
+    /// Stores a cookie of another jar, unless there is one that was stored or sent later.
+    pub(super) fn merge(&mut self, cookie: Cookie, now: SystemTime) {
+        if cookie.is_expired(now) {
+            return;
+        }
+        let profile = self.style.profile;
+        let of_domain = self.domains.get(cookie.domain_key());
+        let mut of_domain = of_domain.into_iter().flatten();
+        let own = of_domain.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
+        if own.is_some_and(|own| own.cookie.last_access > cookie.last_access) {
+            return;
+        }
+        if let Err(refusal) = self.put(cookie, now) {
+            tracing::debug!(reason = refusal.reason(), "cookie not merged");
         }
     }
 
@@ -150,6 +169,7 @@ impl Index {
             let of_domain = self.domains.get_mut(found.domain);
             if let Some(stored) = of_domain.and_then(|of_domain| of_domain.get_mut(found.at)) {
                 stored.used = used;
+                stored.cookie.last_access = query.now;
             }
             pairs.push(found.pair);
         }

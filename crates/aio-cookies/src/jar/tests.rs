@@ -421,3 +421,28 @@ fn escapes_hide_no_control_characters() {
     // Nobody unescapes it here.
     check_one(&rfc(), from, "http://a.test/", "a=\"x\\012y\"");
 }
+
+#[test]
+fn jars_are_merged_by_what_was_stored_last() {
+    let url = url::Url::parse("https://a.test/").expect("a URL");
+    let at = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let jar = |time, cookies: &[&str]| {
+        let jar = CookieJar::new();
+        jar.update_cookies(&CookieRequest::new(&url, at(time)), cookies);
+        jar
+    };
+    let ours = jar(1, &["a=old", "b=ours"]);
+    ours.update_cookies(&CookieRequest::new(&url, at(3)), ["c=new"]);
+    let theirs = jar(2, &["a=new", "c=old", "d=theirs; Max-Age=10"]);
+    ours.merge(theirs.cookies(at(4)), at(20));
+    let texts: Vec<_> = ours
+        .cookies(at(20))
+        .iter()
+        .map(|c| format!("{}={}", c.name(), c.value()))
+        .collect();
+    assert_eq!(texts, ["a=new", "b=ours", "c=new"]);
+    // Who replaces a cookie inherits its age.
+    assert_eq!(ours.cookies(at(20))[0].created(), at(1));
+    ours.replace(theirs.cookies(at(4)), at(4));
+    assert_eq!(ours.cookies(at(4)), theirs.cookies(at(4)));
+}

@@ -1,0 +1,5 @@
+//! Jars in files.
+
+mod error;
+
+pub use self::error::{CookieFileError, CookieFileProblem};
