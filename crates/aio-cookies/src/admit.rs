@@ -30,24 +30,26 @@ pub(crate) struct Origin<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     ForeignDomain,
-    TopLevelDomain,
+    PublicSuffix,
     InsecureOrigin,
     Prefix,
     SameSiteNone,
     OverlaysSecure,
-    FullDomain,
+    FullSite,
+    NoRoom,
 }
 
 impl Refusal {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::ForeignDomain => "foreign domain",
-            Self::TopLevelDomain => "top-level domain",
+            Self::PublicSuffix => "public suffix",
             Self::InsecureOrigin => "secure cookie of an insecure origin",
             Self::Prefix => "not what the prefix of its name promises",
             Self::SameSiteNone => "SameSite=None without Secure",
             Self::OverlaysSecure => "it would hide a secure cookie",
-            Self::FullDomain => "its domain is full of secure cookies",
+            Self::NoRoom => "the jar holds none",
+            Self::FullSite => "its site is full of secure cookies",
         }
     }
 }
@@ -65,11 +67,11 @@ pub(crate) fn admit(
         DomainAttribute::Domain(domain) if !domain.covers(&origin.host) => {
             return Err(Refusal::ForeignDomain);
         }
-        DomainAttribute::Domain(domain) if profile == Profile::Rfc6265bis && is_top(&domain) => {
-            // RFC 6265bis 5.7, step 9: a host that is a top-level domain keeps the cookie
-            // to itself.
+        DomainAttribute::Domain(domain) if is_for_nobody(&domain, profile) => {
+            // RFC 6265bis 5.7, step 9: a host that is a public suffix keeps the cookie to
+            // itself.
             if domain != origin.host {
-                return Err(Refusal::TopLevelDomain);
+                return Err(Refusal::PublicSuffix);
             }
             (domain, true)
         }
@@ -121,10 +123,15 @@ fn domain(attribute: Option<&str>, profile: Profile) -> DomainAttribute {
     }
 }
 
-/// Tells whether `domain` is one label: every such domain counts as a public suffix. A dot
-/// at its end makes it no other.
-fn is_top(domain: &Domain) -> bool {
-    !domain.as_str().trim_end_matches('.').contains('.')
+/// Tells whether the hosts in `domain` are no one's in particular.
+///
+/// aiohttp has no public suffix list. What the list names is refused all the same (CKY-14
+/// leaves it open), but a top-level domain that is in no list has cookies, as there.
+fn is_for_nobody(domain: &Domain, profile: Profile) -> bool {
+    match profile {
+        Profile::Rfc6265bis => !domain.is_ip() && domain.registrable().is_none(),
+        Profile::Aiohttp => domain.is_listed_suffix(),
+    }
 }
 
 /// `Max-Age` counts before `Expires`.

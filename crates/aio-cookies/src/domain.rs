@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::suffix;
+
 /// A host, or the domain of a cookie, in the one spelling in which both are compared.
 ///
 /// Names are in lower case and Punycode, IPv6 addresses in their shortest form and without
@@ -92,6 +94,36 @@ impl Domain {
         }
         let inside = host.text.strip_suffix(&*self.text);
         !host.is_ip() && inside.is_some_and(|labels| labels.ends_with('.'))
+    }
+
+    /// Returns the domain that its owner registered: `a.co.uk` of `www.a.co.uk`.
+    ///
+    /// IP addresses have none, nor have public suffixes, as `co.uk` and `github.io` are, nor
+    /// names with an empty label. A top-level domain that the public suffix list does not
+    /// know is a suffix: `localhost` is one, and so is `corp` in `wiki.corp`. Without the
+    /// feature `public-suffix` it knows none.
+    ///
+    #[cfg_attr(feature = "public-suffix", doc = "```")]
+    #[cfg_attr(not(feature = "public-suffix"), doc = "```ignore")]
+    /// # use aio_cookies::Domain;
+    /// let domain = Domain::from_host("www.bank.co.uk").expect("a host");
+    /// assert_eq!(domain.registrable(), Some("bank.co.uk"));
+    /// ```
+    pub fn registrable(&self) -> Option<&str> {
+        if self.is_ip() {
+            return None;
+        }
+        suffix::registrable(&self.text)
+    }
+
+    /// Tells whether the public suffix list names this domain.
+    pub(crate) fn is_listed_suffix(&self) -> bool {
+        !self.is_ip() && suffix::is_listed(&self.text)
+    }
+
+    /// What belongs together: the registered domain with all inside it, or this host alone.
+    pub(crate) fn site(&self) -> &str {
+        self.registrable().unwrap_or(&self.text)
     }
 }
 

@@ -15,18 +15,22 @@ pub(crate) struct Host<'a> {
 
 impl<'a> Host<'a> {
     pub(crate) fn of(url: &'a Url) -> Option<Self> {
+        let has_name = |name: &str| {
+            let labels = name.trim_end_matches('.');
+            labels.ends_with(|c: char| c.is_ascii_lowercase())
+        };
         let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
         match url.host()? {
             // Without capitals and with a letter at its end, it is spelt as it should be.
-            url::Host::Domain(name)
-                if name.ends_with(|c: char| c.is_ascii_lowercase())
-                    && name.bytes().all(is_plain) =>
-            {
-                Some(Self {
-                    text: Cow::Borrowed(name),
-                    is_ip: false,
-                })
-            }
+            url::Host::Domain(name) if has_name(name) && name.bytes().all(is_plain) => Some(Self {
+                text: Cow::Borrowed(name),
+                is_ip: false,
+            }),
+            // Numbers with dots have one spelling.
+            url::Host::Ipv4(_) => Some(Self {
+                text: Cow::Borrowed(url.host_str()?),
+                is_ip: true,
+            }),
             _ => {
                 let domain = Domain::from_host(url.host_str()?)?;
                 Some(Self {
@@ -39,6 +43,10 @@ impl<'a> Host<'a> {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn is_ip(&self) -> bool {
+        self.is_ip
     }
 
     /// The host and the domains that it is in, from the longest to the shortest.

@@ -47,10 +47,10 @@ const MAX_COOKIES_OF_A_RESPONSE: usize = 50;
 /// # Ok::<(), url::ParseError>(())
 /// ```
 ///
-/// A jar holds at most 180 cookies of a domain and 3300 in all. When a new one would make
-/// them more, those that have ended go first, then those that were sent or stored the
-/// longest ago, down to 150 and 3000. In a full domain, `Secure` cookies only give way to
-/// another one, when there are no others. Of one response, the first 50 cookies are stored.
+/// A jar holds at most 180 cookies of a site and 3300 in all; see [`CookieLimits`]. When a new
+/// one would make them more, those that have ended go first, then those that were sent or
+/// stored the longest ago, down to 150 and 3000. In a full site, `Secure` cookies only give way
+/// to another one, when there are no others. Of one response, the first 50 cookies are stored.
 #[derive(Default)]
 pub struct CookieJar {
     options: CookieJarOptions,
@@ -77,6 +77,51 @@ pub struct CookieJarOptions {
     /// URLs whose scheme, host and port count as secure even where the scheme is `http` or
     /// `ws`; none by default.
     pub treat_as_secure_origin: Vec<Url>,
+    /// How many cookies the jar holds.
+    pub limits: CookieLimits,
+}
+
+/// How many cookies a [`CookieJar`] holds.
+///
+/// ```
+/// use aio_cookies::{CookieJar, CookieJarOptions, CookieLimits};
+///
+/// let of_a_crawler = CookieJar::with_options(CookieJarOptions {
+///     limits: CookieLimits { in_all: 100_000, ..CookieLimits::default() },
+///     ..CookieJarOptions::default()
+/// });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CookieLimits {
+    /// Of one site, 180 by default: of a registered domain with all hosts in it, so that one
+    /// who owns a domain cannot fill the jar (see [`Domain::registrable`]). For
+    /// [`Profile::Aiohttp`] it is the limit of each host or domain.
+    pub of_a_site: usize,
+    /// In all, 3300 by default. With a limit of 0, none is stored.
+    pub in_all: usize,
+}
+
+impl CookieLimits {
+    /// CKY-26: 150 of 180.
+    fn quota_of_a_site(self) -> usize {
+        self.of_a_site - self.of_a_site / 6
+    }
+
+    /// CKY-27: 3000 of 3300; then comes the new one.
+    fn quota_in_all(self) -> usize {
+        let quota = self.in_all - self.in_all / 11;
+        quota.min(self.in_all.saturating_sub(1))
+    }
+}
+
+impl Default for CookieLimits {
+    // CKY-26, CKY-27: Firefox's numbers, which aiohttp took.
+    fn default() -> Self {
+        Self {
+            of_a_site: 180,
+            in_all: 3300,
+        }
+    }
 }
 
 impl CookieJarOptions {
@@ -101,7 +146,7 @@ impl CookieJar {
     /// Makes an empty jar.
     pub fn with_options(options: CookieJarOptions) -> Self {
         Self {
-            index: Mutex::new(Index::new(options.style)),
+            index: Mutex::new(Index::new(options.style, options.limits)),
             options,
         }
     }
@@ -201,6 +246,8 @@ impl CookieJar {
             return Vec::new();
         };
         let query = Query {
+            // CKY-37.
+            has_own: self.options.allow_ip_hosts || !host.is_ip(),
             host,
             path: request.url.path(),
             secure: self.is_secure(request.url),

@@ -21,13 +21,14 @@ mod parse;
 mod path;
 mod persist;
 mod store;
+mod suffix;
 
 pub use self::cookie::{Cookie, SameSite};
 pub use self::date::parse_date;
 pub use self::domain::{Domain, DomainAttribute};
 pub use self::error::CookieError;
 pub use self::header::{CookiePair, CookieStyle, Profile};
-pub use self::jar::{CookieJar, CookieJarOptions};
+pub use self::jar::{CookieJar, CookieJarOptions, CookieLimits};
 pub use self::parse::SetCookie;
 pub use self::path::{default_path, path_match};
 pub use self::persist::{CookieFileError, CookieFileProblem};

@@ -84,7 +84,7 @@ proptest! {
         let jar = CookieJar::with_options(CookieJarOptions {
             style,
             allow_ip_hosts,
-            treat_as_secure_origin: Vec::new(),
+            ..CookieJarOptions::default()
         });
         for (from, field) in &fields {
             let from = Url::parse(from).expect("a URL");

@@ -6,15 +6,11 @@ use std::time::SystemTime;
 
 use crate::admit::Refusal;
 use crate::cookie::Cookie;
+use crate::domain::Domain;
 use crate::header::{CookiePair, CookieStyle, Profile};
 use crate::host::Host;
+use crate::jar::CookieLimits;
 use crate::path::path_match;
-
-// CKY-26, CKY-27: Firefox's numbers, which aiohttp took.
-const MAX_OF_A_DOMAIN: usize = 180;
-const QUOTA_OF_A_DOMAIN: usize = 150;
-const MAX_IN_ALL: usize = 3300;
-const QUOTA_IN_ALL: usize = 3000;
 
 // CKY-38: aiohttp's limits of a request; the header counts with its name. RFC 6265bis has
 // none, but who may set cookies for a domain and those above it would fill the header of
@@ -26,10 +22,19 @@ const MAX_HEADER: usize = 8190 - "Cookie: ".len();
 #[derive(Default)]
 pub(super) struct Index {
     style: CookieStyle,
-    domains: HashMap<Box<str>, Vec<Stored>>,
+    limits: CookieLimits,
+    domains: HashMap<Box<str>, OfDomain>,
+    /// The keys of `domains` by their site.
+    sites: HashMap<Box<str>, Vec<Box<str>>>,
     len: usize,
     /// The last number given out; numbers order cookies by age and by use.
     last_number: u64,
+}
+
+/// The cookies of a domain; there are some.
+struct OfDomain {
+    site: Box<str>,
+    cookies: Vec<Stored>,
 }
 
 struct Stored {
@@ -43,6 +48,8 @@ struct Stored {
 #[derive(Debug)]
 pub(super) struct Query<'a> {
     pub(super) host: Host<'a>,
+    /// Whether the host has cookies of its own, not just shared ones.
+    pub(super) has_own: bool,
     pub(super) path: &'a str,
     pub(super) secure: bool,
     pub(super) now: SystemTime,
@@ -58,9 +65,10 @@ struct Match<'a> {
 }
 
 impl Index {
-    pub(super) fn new(style: CookieStyle) -> Self {
+    pub(super) fn new(style: CookieStyle, limits: CookieLimits) -> Self {
         Self {
             style,
+            limits,
             ..Self::default()
         }
     }
@@ -71,6 +79,7 @@ impl Index {
 
     pub(super) fn clear(&mut self) {
         self.domains.clear();
+        self.sites.clear();
         self.len = 0;
     }
 
@@ -96,8 +105,8 @@ impl Index {
         // A cookie that has ended hands down nothing.
         self.remove_expired_of(cookie.domain_key(), now);
         let of_domain = self.domains.get_mut(cookie.domain_key());
-        let mut of_domain = of_domain.into_iter().flatten();
-        match of_domain.find(|stored| stored.cookie.is_replaced_by(&cookie, profile)) {
+        let mut stored = of_domain.into_iter().flat_map(|found| &mut found.cookies);
+        match stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile)) {
             Some(stored) if cookie.is_expired(now) => {
                 stored.cookie.expires = cookie.expires;
                 self.remove_expired_of(cookie.domain_key(), now);
@@ -122,9 +131,8 @@ impl Index {
             return;
         }
         let profile = self.style.profile;
-        let of_domain = self.domains.get(cookie.domain_key());
-        let mut of_domain = of_domain.into_iter().flatten();
-        let own = of_domain.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
+        let mut stored = self.of_domain(cookie.domain_key()).iter();
+        let own = stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
         if own.is_some_and(|own| own.cookie.last_access > cookie.last_access) {
             return;
         }
@@ -134,12 +142,14 @@ impl Index {
     }
 
     /// Tells whether `cookie` would hide a secure one: RFC 6265bis 5.7, step 16.
+    ///
+    /// Others of its site can, which are those that cookies are shared with.
     fn overlays_secure(&self, cookie: &Cookie, now: SystemTime) -> bool {
         let overlap = |other: &Cookie| match (other.domain(), cookie.domain()) {
             (Some(other), Some(own)) => other.covers(own) || own.covers(other),
             _ => false,
         };
-        self.domains.values().flatten().any(|stored| {
+        self.of_site(self.site(cookie)).any(|stored| {
             let other = &stored.cookie;
             other.secure
                 && !other.is_expired(now)
@@ -149,10 +159,35 @@ impl Index {
         })
     }
 
+    /// Returns what the limit of a site counts `cookie` under.
+    fn site<'a>(&self, cookie: &'a Cookie) -> &'a str {
+        match self.style.profile {
+            Profile::Rfc6265bis => cookie.domain().map_or("", Domain::site),
+            // CKY-26: aiohttp counts each host for itself.
+            Profile::Aiohttp => cookie.domain_key(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Stored> {
+        self.domains.values().flat_map(|found| &found.cookies)
+    }
+
+    fn of_site(&self, site: &str) -> impl Iterator<Item = &Stored> {
+        let domains = self.sites.get(site).into_iter().flatten();
+        domains.flat_map(|domain| self.of_domain(domain))
+    }
+
+    fn of_domain(&self, domain: &str) -> &[Stored] {
+        self.domains
+            .get(domain)
+            .map_or(&[], |found| &*found.cookies)
+    }
+
     /// Returns the pairs to send and notes that their cookies were used.
     pub(super) fn filter(&mut self, query: &Query<'_>) -> Vec<CookiePair> {
         let mut matches = Vec::new();
-        for domain in query.host.domains().chain([""]) {
+        let own = query.host.domains().filter(|_| query.has_own);
+        for domain in own.chain([""]) {
             self.remove_expired_of(domain, query.now);
             self.collect(domain, query, &mut matches);
         }
@@ -167,7 +202,8 @@ impl Index {
         let mut pairs = Vec::with_capacity(matches.len());
         for found in matches {
             let of_domain = self.domains.get_mut(found.domain);
-            if let Some(stored) = of_domain.and_then(|of_domain| of_domain.get_mut(found.at)) {
+            if let Some(stored) = of_domain.and_then(|found_in| found_in.cookies.get_mut(found.at))
+            {
                 stored.used = used;
                 stored.cookie.last_access = query.now;
             }
@@ -180,8 +216,7 @@ impl Index {
     fn collect<'a>(&self, domain: &'a str, query: &Query<'_>, matches: &mut Vec<Match<'a>>) {
         let profile = self.style.profile;
         let is_host = query.host.as_str() == domain;
-        let of_domain = self.domains.get(domain).into_iter().flatten();
-        for (at, stored) in of_domain.enumerate() {
+        for (at, stored) in self.of_domain(domain).iter().enumerate() {
             let cookie = &stored.cookie;
             let applies = (is_host || !cookie.host_only)
                 && (query.secure || !cookie.secure)
@@ -200,7 +235,7 @@ impl Index {
 
     /// Copies all cookies, the oldest first.
     pub(super) fn cookies(&self) -> Vec<Cookie> {
-        let mut all: Vec<&Stored> = self.domains.values().flatten().collect();
+        let mut all: Vec<&Stored> = self.all().collect();
         all.sort_unstable_by_key(|stored| stored.number);
         all.into_iter()
             .map(|stored| stored.cookie.clone())
@@ -209,8 +244,8 @@ impl Index {
 
     /// The numbers of the cookies for which `predicate` is true.
     pub(super) fn numbers_where(&self, predicate: &mut dyn FnMut(&Cookie) -> bool) -> HashSet<u64> {
-        let all = self.domains.values().flatten();
-        all.filter(|stored| predicate(&stored.cookie))
+        self.all()
+            .filter(|stored| predicate(&stored.cookie))
             .map(|stored| stored.number)
             .collect()
     }
@@ -224,23 +259,48 @@ impl Index {
     }
 
     fn remove_expired_of(&mut self, domain: &str, now: SystemTime) {
-        let Some(of_domain) = self.domains.get_mut(domain) else {
+        let Some(found) = self.domains.get(domain) else {
             return;
         };
-        let before = of_domain.len();
-        of_domain.retain(|stored| !stored.cookie.is_expired(now));
-        self.len -= before - of_domain.len();
-        if of_domain.is_empty() {
-            self.domains.remove(domain);
+        let is_expired = |stored: &Stored| stored.cookie.is_expired(now);
+        if found.cookies.iter().any(is_expired) {
+            let site = found.site.clone();
+            self.retain_of_site(&site, |stored| !is_expired(stored));
         }
     }
 
     fn retain(&mut self, keep: impl Fn(&Stored) -> bool) {
-        self.domains.retain(|_, of_domain| {
-            of_domain.retain(&keep);
-            !of_domain.is_empty()
+        self.domains.retain(|_, found| {
+            found.cookies.retain(&keep);
+            !found.cookies.is_empty()
         });
-        self.len = self.domains.values().map(Vec::len).sum();
+        self.sites.retain(|_, domains| {
+            domains.retain(|domain| self.domains.contains_key(domain));
+            !domains.is_empty()
+        });
+        self.len = self.all().count();
+    }
+
+    fn retain_of_site(&mut self, site: &str, keep: impl Fn(&Stored) -> bool) {
+        let Some(domains) = self.sites.get_mut(site) else {
+            return;
+        };
+        domains.retain(|domain| {
+            let Some(found) = self.domains.get_mut(domain) else {
+                return false;
+            };
+            let before = found.cookies.len();
+            found.cookies.retain(&keep);
+            self.len -= before - found.cookies.len();
+            if found.cookies.is_empty() {
+                self.domains.remove(domain);
+                return false;
+            }
+            true
+        });
+        if domains.is_empty() {
+            self.sites.remove(site);
+        }
     }
 
     fn next_number(&mut self) -> u64 {
@@ -250,52 +310,68 @@ impl Index {
 
     /// Adds a cookie that replaces none, if there is room.
     fn add(&mut self, cookie: Cookie, number: u64, now: SystemTime) -> Result<(), Refusal> {
-        let domain = cookie.domain_key();
-        // Of the domain itself, those that have ended are gone already.
-        if self.len_of(domain) >= MAX_OF_A_DOMAIN {
-            if !self.make_room_in_domain(domain, cookie.secure) {
-                return Err(Refusal::FullDomain);
-            }
-        } else if self.len >= MAX_IN_ALL {
-            self.remove_expired(now);
-            let all = self.domains.values().flatten();
-            let surplus = longest_unused(all, self.len.saturating_sub(QUOTA_IN_ALL));
-            self.remove(&surplus);
+        if self.limits.of_a_site == 0 || self.limits.in_all == 0 {
+            return Err(Refusal::NoRoom);
         }
-        let of_domain = self.domains.entry(cookie.domain_key().into()).or_default();
-        of_domain.push(Stored {
-            cookie,
-            number,
-            used: number,
-        });
-        self.len += 1;
+        let site = self.site(&cookie);
+        if self.of_site(site).count() >= self.limits.of_a_site {
+            if !self.make_room_in_site(site, cookie.secure, now) {
+                return Err(Refusal::FullSite);
+            }
+        } else if self.len >= self.limits.in_all {
+            self.make_room(now);
+        }
+        let domain = cookie.domain_key();
+        if !self.domains.contains_key(domain) {
+            let found = OfDomain {
+                site: site.into(),
+                cookies: Vec::new(),
+            };
+            self.domains.insert(domain.into(), found);
+            let domains = self.sites.entry(site.into()).or_default();
+            domains.push(domain.into());
+        }
+        if let Some(found) = self.domains.get_mut(domain) {
+            self.len += 1;
+            found.cookies.push(Stored {
+                cookie,
+                number,
+                used: number,
+            });
+        }
         Ok(())
     }
 
     #[cfg(test)]
     pub(super) fn domain_count(&self) -> usize {
+        assert!(self.sites.len() <= self.domains.len());
         self.domains.len()
     }
 
-    fn len_of(&self, domain: &str) -> usize {
-        self.domains.get(domain).map_or(0, Vec::len)
-    }
-
-    /// Removes cookies of a domain that was full, so that it ends at its quota with a new
-    /// one; false if it still is full of secure ones, and the new one is not.
-    fn make_room_in_domain(&mut self, domain: &str, secure: bool) -> bool {
-        let of_domain = self.domains.get(domain).map_or(&[][..], Vec::as_slice);
-        let surplus = (of_domain.len() + 1).saturating_sub(QUOTA_OF_A_DOMAIN);
-        let insecure = of_domain.iter().filter(|stored| !stored.cookie.secure);
+    /// Removes cookies of a full site, so that it ends at its quota with a new one; false if
+    /// it still is full of secure ones, and the new one is not.
+    fn make_room_in_site(&mut self, site: &str, secure: bool, now: SystemTime) -> bool {
+        self.retain_of_site(site, |stored| !stored.cookie.is_expired(now));
+        let count = self.of_site(site).count();
+        let surplus = (count + 1).saturating_sub(self.limits.quota_of_a_site());
+        let insecure = self.of_site(site).filter(|stored| !stored.cookie.secure);
         let mut gone = longest_unused(insecure, surplus);
-        if gone.is_empty() && of_domain.len() >= MAX_OF_A_DOMAIN {
+        if gone.is_empty() && count >= self.limits.of_a_site {
             if !secure {
                 return false;
             }
-            gone = longest_unused(of_domain.iter(), surplus);
+            gone = longest_unused(self.of_site(site), surplus);
         }
-        self.remove(&gone);
+        self.retain_of_site(site, |stored| !gone.contains(&stored.number));
         true
+    }
+
+    /// Removes cookies of a full jar down to its quota.
+    fn make_room(&mut self, now: SystemTime) {
+        self.remove_expired(now);
+        let surplus = self.len.saturating_sub(self.limits.quota_in_all());
+        let gone = longest_unused(self.all(), surplus);
+        self.remove(&gone);
     }
 }
 

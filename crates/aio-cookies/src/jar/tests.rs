@@ -424,8 +424,8 @@ fn escapes_hide_no_control_characters() {
 
 #[test]
 fn jars_are_merged_by_what_was_stored_last() {
-    let url = url::Url::parse("https://a.test/").expect("a URL");
-    let at = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let url = Url::parse("https://a.test/").expect("a URL");
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     let jar = |time, cookies: &[&str]| {
         let jar = CookieJar::new();
         jar.update_cookies(&CookieRequest::new(&url, at(time)), cookies);

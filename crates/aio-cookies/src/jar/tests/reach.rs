@@ -16,6 +16,23 @@ fn hosts_that_are_addresses_have_shared_cookies_only() {
     }
 }
 
+// CKY-37: what another jar had stored is not sent either.
+#[test]
+fn hosts_that_are_addresses_get_no_merged_cookies() {
+    for jar in both() {
+        let allowing = CookieJar::with_options(CookieJarOptions {
+            allow_ip_hosts: true,
+            ..jar.options().clone()
+        });
+        allowing.add("shared", "1").expect("legal");
+        for host in ["http://127.0.0.1/", "http://[::1]/"] {
+            set(&allowing, host, &["a=1"]);
+            jar.merge(allowing.cookies(at(0)), at(0));
+            check(&jar, host, "shared=1");
+        }
+    }
+}
+
 #[test]
 fn hosts_that_are_addresses_can_be_allowed() {
     for jar in both() {
@@ -81,6 +98,72 @@ fn a_top_level_domain_keeps_its_cookies_to_itself() {
     check_one(&aiohttp(), test, "http://b.test/", "a=1");
 }
 
+// CKY-14 leaves it open; both profiles are shut.
+#[cfg(feature = "public-suffix")]
+#[test]
+fn nobody_sets_cookies_for_a_public_suffix() {
+    for jar in both() {
+        let fields = [
+            "leak=1; Domain=co.uk",
+            "dot=1; Domain=.co.uk.",
+            "own=1; Domain=evil.co.uk",
+        ];
+        set(&jar, "http://www.evil.co.uk/", &fields);
+        check(&jar, "http://bank.co.uk/", "");
+        check(&jar, "http://a.evil.co.uk/", "own=1");
+        set(&jar, "http://evil.co.uk./", &["leak=1; Domain=co.uk."]);
+        check(&jar, "http://bank.co.uk./", "");
+        set(&jar, "http://a.com/", &["leak=1; Domain=com"]);
+        check(&jar, "http://b.com/", "");
+        set(
+            &jar,
+            "http://www.食狮.公司.cn/",
+            &[
+                "leak=1; Domain=xn--55qx5d.cn",
+                "own=1; Domain=xn--85x722f.xn--55qx5d.cn",
+            ],
+        );
+        check(&jar, "http://a.公司.cn/", "");
+        check(&jar, "http://食狮.公司.cn/", "own=1");
+        // A host that is one keeps its cookie to itself.
+        set(&jar, "http://github.io/", &["a=1; Domain=github.io", "b=2"]);
+        check(&jar, "http://github.io/", "a=1; b=2");
+        check(&jar, "http://user.github.io/", "");
+        set(&jar, "http://user.github.io/", &["c=1; Domain=github.io"]);
+        check(&jar, "http://github.io/", "a=1; b=2");
+        // `city.kobe.jp` is an exception of the list.
+        set(
+            &jar,
+            "http://www.city.kobe.jp/",
+            &["a=1; Domain=city.kobe.jp"],
+        );
+        check(&jar, "http://city.kobe.jp/", "a=1");
+    }
+}
+
+// The list does not know them: names of a network of one's own.
+#[test]
+fn single_labels_are_hosts_of_their_own() {
+    for (jar, want) in both().iter().zip(["", "d=2"]) {
+        for host in ["localhost", "printer"] {
+            let url = |name: &str| format!("http://{name}/");
+            set(jar, &url(host), &["l=1", &format!("d=2; Domain={host}")]);
+            check(
+                jar,
+                &url(host),
+                if want.is_empty() {
+                    "l=1; d=2"
+                } else {
+                    "d=2; l=1"
+                },
+            );
+            check(jar, &url(&format!("sub.{host}")), want);
+        }
+        set(jar, "http://a.wiki.corp/", &["c=1; Domain=wiki.corp"]);
+        check(jar, "http://b.wiki.corp/", "c=1");
+    }
+}
+
 // CKY-15, CKY-16, and SPEC 18.3: paths are compared as they are written.
 #[test]
 fn paths_are_compared_as_they_are_written() {
@@ -128,6 +211,13 @@ fn plain_http_neither_sets_nor_hides_secure_cookies() {
         &["a=2; Path=/x/y", "a=3; Path=/"],
     );
     check(&jar, "https://sub.a.test/x/y", "a=1; a=3");
+    // Nor one of a host inside the domain; other sites do not matter.
+    set(&jar, "https://sub.b.test/", &["a=1; Secure"]);
+    let fields = ["a=2; Domain=b.test", "b=3; Domain=b.test"];
+    set(&jar, "http://b.test/", &fields);
+    set(&jar, "http://c.test/", &["a=4"]);
+    check(&jar, "https://sub.b.test/", "a=1; b=3");
+    check(&jar, "http://c.test/", "a=4");
 }
 
 // RFC 6265bis 5.7, steps 20 to 22; CKY-23.
