@@ -9,6 +9,7 @@ use crate::domain::{Domain, DomainAttribute};
 use crate::header::Profile;
 use crate::parse::SetCookie;
 use crate::path::default_path;
+use crate::site::Reach;
 
 /// RFC 6265bis 5.5: no cookie is kept for longer.
 const AGE_LIMIT: Duration = Duration::from_secs(400 * 86_400);
@@ -23,6 +24,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) url: &'a Url,
     /// Whether the connection counts as secure.
     pub(crate) secure: bool,
+    pub(crate) reach: Reach,
     pub(crate) now: SystemTime,
 }
 
@@ -33,6 +35,7 @@ pub(crate) enum Refusal {
     PublicSuffix,
     InsecureOrigin,
     Prefix,
+    ForeignSite,
     SameSiteNone,
     OverlaysSecure,
     FullSite,
@@ -46,6 +49,7 @@ impl Refusal {
             Self::PublicSuffix => "public suffix",
             Self::InsecureOrigin => "secure cookie of an insecure origin",
             Self::Prefix => "not what the prefix of its name promises",
+            Self::ForeignSite => "it is not for pages of other sites",
             Self::SameSiteNone => "SameSite=None without Secure",
             Self::OverlaysSecure => "it would hide a secure cookie",
             Self::NoRoom => "the jar holds none",
@@ -95,6 +99,9 @@ pub(crate) fn admit(
         created: origin.now,
         last_access: origin.now,
     };
+    if !origin.reach.may_set(&cookie) {
+        return Err(Refusal::ForeignSite);
+    }
     if profile == Profile::Aiohttp {
         return Ok(cookie);
     }

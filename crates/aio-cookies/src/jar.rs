@@ -251,6 +251,7 @@ impl CookieJar {
             host,
             path: request.url.path(),
             secure: self.is_secure(request.url),
+            reach: request.site.reach(request.url),
             now: request.now,
         };
         self.index().filter(&query)
@@ -378,6 +379,7 @@ impl CookieJar {
             host,
             url: request.url,
             secure: self.is_secure(request.url),
+            reach: request.site.reach(request.url),
             now: request.now,
         })
     }

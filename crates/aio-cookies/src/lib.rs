@@ -20,6 +20,7 @@ mod jar;
 mod parse;
 mod path;
 mod persist;
+mod site;
 mod store;
 mod suffix;
 
@@ -32,4 +33,5 @@ pub use self::jar::{CookieJar, CookieJarOptions, CookieLimits};
 pub use self::parse::SetCookie;
 pub use self::path::{default_path, path_match};
 pub use self::persist::{CookieFileError, CookieFileProblem};
+pub use self::site::Site;
 pub use self::store::{CookieRequest, CookieStore, DummyCookieJar};

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::error::CookieError;
 use crate::header::{CookiePair, CookieStyle};
+use crate::site::Site;
 
 /// Keeps the cookies of responses and gives those of requests.
 ///
@@ -50,12 +51,15 @@ pub struct CookieRequest<'a> {
     pub url: &'a Url,
     /// The present time, by which cookies expire.
     pub now: SystemTime,
+    /// Who asked for it; the program itself by default.
+    pub site: Site<'a>,
 }
 
 impl<'a> CookieRequest<'a> {
-    /// Describes a request to `url` at the time `now`.
+    /// Describes a request to `url` at the time `now`, which no page asked for.
     pub fn new(url: &'a Url, now: SystemTime) -> Self {
-        Self { url, now }
+        let site = Site::Own;
+        Self { url, now, site }
     }
 }
 

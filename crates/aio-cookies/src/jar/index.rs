@@ -11,6 +11,7 @@ use crate::header::{CookiePair, CookieStyle, Profile};
 use crate::host::Host;
 use crate::jar::CookieLimits;
 use crate::path::path_match;
+use crate::site::Reach;
 
 // CKY-38: aiohttp's limits of a request; the header counts with its name. RFC 6265bis has
 // none, but who may set cookies for a domain and those above it would fill the header of
@@ -52,6 +53,7 @@ pub(super) struct Query<'a> {
     pub(super) has_own: bool,
     pub(super) path: &'a str,
     pub(super) secure: bool,
+    pub(super) reach: Reach,
     pub(super) now: SystemTime,
 }
 
@@ -220,6 +222,7 @@ impl Index {
             let cookie = &stored.cookie;
             let applies = (is_host || !cookie.host_only)
                 && (query.secure || !cookie.secure)
+                && query.reach.may_send(cookie)
                 && cookie.is_for_path(query.path, profile);
             if applies {
                 matches.push(Match {

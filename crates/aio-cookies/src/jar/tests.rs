@@ -6,6 +6,7 @@ mod reach;
 use std::time::Duration;
 
 use super::*;
+use crate::site::Site;
 
 /// 2026-09-21; what Expires says here is far from it.
 const NOW: Duration = Duration::from_secs(1_790_000_000);

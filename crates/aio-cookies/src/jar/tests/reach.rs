@@ -250,6 +250,48 @@ fn same_site_none_needs_secure() {
     check_one(&aiohttp(), (https, "a=1; SameSite=None"), https, "a=1");
 }
 
+// RFC 6265bis 5.7, step 18, and 5.8.3.
+#[test]
+fn same_site_counts_where_the_site_is_given() {
+    let fields = [
+        "strict=1; SameSite=Strict",
+        "lax=1; SameSite=Lax",
+        "unsaid=1",
+        "odd=1; SameSite=odd",
+        "none=1; SameSite=None; Secure",
+    ];
+    let all = ["strict=1", "lax=1", "unsaid=1", "odd=1", "none=1"];
+    let (to, foreign) = (url("https://www.a.test/"), url("https://b.test/"));
+    let own = url("https://a.test/x");
+    let sites: [(Site<'_>, &[&str], &[&str]); 5] = [
+        (Site::Own, &all, &all),
+        (Site::Page(&own), &all, &all),
+        (Site::Link(&foreign), &all, &all[1..]),
+        (Site::Form(&foreign), &all, &all[4..]),
+        (Site::Page(&foreign), &all[4..], &all[4..]),
+    ];
+    for (site, stored, sent) in sites {
+        for jar in both() {
+            let mut request = CookieRequest::new(&to, at(0));
+            let names = |header: Option<String>| -> Vec<String> {
+                let mut pairs: Vec<_> = header.iter().flat_map(|text| text.split("; ")).collect();
+                pairs.sort_by_key(|pair| all.iter().position(|known| known == pair));
+                pairs.into_iter().map(str::to_owned).collect()
+            };
+            request.site = site;
+            jar.update_cookies(&request, fields);
+            request.site = Site::Own;
+            assert_eq!(names(jar.cookie_header(&request)), stored, "{site:?}");
+            jar.update_cookies(&request, fields);
+            request.site = site;
+            assert_eq!(names(jar.cookie_header(&request)), sent, "{site:?}");
+            jar.clear();
+            jar.add("shared", "1").expect("legal");
+            assert_eq!(names(jar.cookie_header(&request)), ["shared=1"]);
+        }
+    }
+}
+
 #[test]
 fn attributes_can_be_asked_for() {
     for jar in both() {
