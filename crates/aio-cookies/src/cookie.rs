@@ -139,10 +139,11 @@ impl Cookie {
 
     /// The path as it is compared: aiohttp does not look at slashes at its end (CKY-16).
     pub(crate) fn compared_path(&self, profile: Profile) -> &str {
-        match profile {
-            Profile::Rfc6265bis => &self.path,
-            Profile::Aiohttp => self.path.trim_end_matches('/'),
-        }
+        compared(&self.path, profile)
+    }
+
+    pub(crate) fn has_path(&self, path: &str, profile: Profile) -> bool {
+        self.compared_path(profile) == compared(path, profile)
     }
 
     pub(crate) fn is_for_path(&self, request_path: &str, profile: Profile) -> bool {
@@ -155,9 +156,7 @@ impl Cookie {
     pub(crate) fn is_replaced_by(&self, other: &Self, profile: Profile) -> bool {
         // RFC 6265bis 5.7, step 23; CKY-17.
         let is_same_kind = profile == Profile::Aiohttp || self.host_only == other.host_only;
-        self.name == other.name
-            && is_same_kind
-            && self.compared_path(profile) == other.compared_path(profile)
+        self.name == other.name && is_same_kind && self.has_path(&other.path, profile)
     }
 
     /// The pair to send; SPEC CKY-50 to 52.
@@ -172,6 +171,13 @@ impl Cookie {
             name: self.name.clone(),
             value,
         }
+    }
+}
+
+fn compared(path: &str, profile: Profile) -> &str {
+    match profile {
+        Profile::Rfc6265bis => path,
+        Profile::Aiohttp => path.trim_end_matches('/'),
     }
 }
 

@@ -175,6 +175,18 @@ impl CookieJar {
         self.put(parsed.collect(), &origin);
     }
 
+    /// Stores cookies of a response that are parsed already, or that the program made itself;
+    /// as [`update_cookies`](Self::update_cookies), but for the limit of 50.
+    pub fn update_parsed(
+        &self,
+        request: &CookieRequest<'_>,
+        cookies: impl IntoIterator<Item = SetCookie>,
+    ) {
+        if let Some(origin) = self.origin(request) {
+            self.put(cookies.into_iter().collect(), &origin);
+        }
+    }
+
     /// Adds a cookie that goes to every host, IP addresses too: a shared cookie.
     ///
     /// # Errors
@@ -194,27 +206,7 @@ impl CookieJar {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn add(&self, name: &str, value: &str) -> Result<(), CookieError> {
-        let cookie = self.own(name, value)?;
-        let shared = Cookie {
-            name: cookie.name,
-            value: cookie.value,
-            coded: cookie.coded,
-            domain: None,
-            host_only: false,
-            path: "/".into(),
-            expires: None,
-            secure: false,
-            http_only: false,
-            partitioned: false,
-            same_site: None,
-            created: SystemTime::UNIX_EPOCH,
-            last_access: SystemTime::UNIX_EPOCH,
-        };
-        // Without an end it has not ended, whatever the time.
-        let now = SystemTime::UNIX_EPOCH;
-        if let Err(refusal) = self.index().put(shared, now) {
-            tracing::debug!(name, reason = refusal.reason(), "cookie refused");
-        }
+        self.share(self.own(name, value)?);
         Ok(())
     }
 
@@ -229,10 +221,46 @@ impl CookieJar {
         name: &str,
         value: &str,
     ) -> Result<(), CookieError> {
-        let cookie = self.own(name, value)?;
-        if let Some(origin) = self.origin(request) {
-            self.put(vec![cookie], &origin);
+        self.update_parsed(request, [self.own(name, value)?]);
+        Ok(())
+    }
+
+    /// Adds the cookies of a map or another list of names and values; as [`add`](Self::add).
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); then none is added.
+    ///
+    /// ```
+    /// # let jar = aio_cookies::CookieJar::new();
+    /// jar.add_all([("theme", "dark"), ("lang", "en")])?;
+    /// jar.add_all(&std::collections::BTreeMap::from([("tracing".to_owned(), "off".to_owned())]))?;
+    /// assert_eq!(jar.len(), 3);
+    /// # Ok::<(), aio_cookies::CookieError>(())
+    /// ```
+    pub fn add_all<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        cookies: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(), CookieError> {
+        let cookies = self.own_all(cookies)?;
+        for cookie in cookies {
+            self.share(cookie);
         }
+        Ok(())
+    }
+
+    /// Adds the cookies of a map or another list, as [`add_for`](Self::add_for) does with one.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); then none is added.
+    pub fn add_all_for<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        request: &CookieRequest<'_>,
+        cookies: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(), CookieError> {
+        let cookies = self.own_all(cookies)?;
+        self.update_parsed(request, cookies);
         Ok(())
     }
 
@@ -282,6 +310,34 @@ impl CookieJar {
             return None;
         }
         String::from_utf8(header::join(&pairs)).ok()
+    }
+
+    /// Returns a copy of one cookie, unless it has ended by `now`.
+    ///
+    /// `path` is that of the cookie. The domain of shared cookies is empty. If there are a
+    /// cookie of the host alone and one of its domain, it is the former.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use url::Url;
+    /// # use aio_cookies::{CookieJar, CookieRequest};
+    /// # let (jar, now) = (CookieJar::new(), SystemTime::now());
+    /// let shop = Url::parse("https://shop.example/login")?;
+    /// jar.update_cookies(&CookieRequest::new(&shop, now), ["id=7; Path=/"]);
+    /// let id = jar.cookie(now, "id", "shop.example", "/").expect("it was set");
+    /// assert_eq!(id.value(), "7");
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn cookie(&self, now: SystemTime, name: &str, domain: &str, path: &str) -> Option<Cookie> {
+        let domain = match domain {
+            "" => None,
+            domain => Some(Domain::from_host(domain)?),
+        };
+        let key = domain.as_ref().map_or("", Domain::as_str);
+        let index = self.index();
+        let mut found: Vec<&Cookie> = index.named(name, key, path).collect();
+        found.retain(|cookie| !cookie.is_expired(now));
+        found.into_iter().max_by_key(|c| c.host_only).cloned()
     }
 
     /// Returns a copy of all cookies that have not ended by `now`, the oldest first.
@@ -388,6 +444,40 @@ impl CookieJar {
         let trusted = &self.options.treat_as_secure_origin;
         matches!(url.scheme(), "https" | "wss")
             || trusted.iter().any(|secure| secure.origin() == url.origin())
+    }
+
+    /// Stores a cookie for every host.
+    fn share(&self, cookie: SetCookie) {
+        let shared = Cookie {
+            name: cookie.name,
+            value: cookie.value,
+            coded: cookie.coded,
+            domain: None,
+            host_only: false,
+            path: "/".into(),
+            expires: None,
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: None,
+            created: SystemTime::UNIX_EPOCH,
+            last_access: SystemTime::UNIX_EPOCH,
+        };
+        // Without an end it has not ended, whatever the time.
+        let now = SystemTime::UNIX_EPOCH;
+        if let Err(refusal) = self.index().put(shared, now) {
+            tracing::debug!(reason = refusal.reason(), "shared cookie refused");
+        }
+    }
+
+    fn own_all<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        cookies: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Vec<SetCookie>, CookieError> {
+        let cookies = cookies.into_iter();
+        cookies
+            .map(|(name, value)| self.own(name.as_ref(), value.as_ref()))
+            .collect()
     }
 
     /// Makes a cookie of a program's own name and value.

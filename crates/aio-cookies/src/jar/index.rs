@@ -236,6 +236,19 @@ impl Index {
         }
     }
 
+    /// Returns the cookies of a domain that have this name and path.
+    pub(super) fn named(
+        &self,
+        name: &str,
+        domain: &str,
+        path: &str,
+    ) -> impl Iterator<Item = &Cookie> {
+        let cookies = self.of_domain(domain).iter().map(|stored| &stored.cookie);
+        cookies.filter(move |cookie| {
+            *cookie.name == *name.as_bytes() && cookie.has_path(path, self.style.profile)
+        })
+    }
+
     /// Copies all cookies, the oldest first.
     pub(super) fn cookies(&self) -> Vec<Cookie> {
         let mut all: Vec<&Stored> = self.all().collect();

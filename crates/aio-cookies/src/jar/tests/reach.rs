@@ -380,6 +380,75 @@ fn own_cookies_are_legal_ones() {
     }
 }
 
+// CKY-07, and EDGE-235: what the program gave is not changed.
+#[test]
+fn cookies_of_maps_and_lists_are_added() {
+    use std::collections::{BTreeMap, HashMap};
+
+    for jar in both() {
+        let map = HashMap::from([("b".to_owned(), "2".to_owned())]);
+        jar.add_all([("a", "1"), ("a", "0")]).expect("legal");
+        jar.add_all(&map).expect("legal");
+        let a = url("https://a.test/dir/");
+        let request = CookieRequest::new(&a, at(0));
+        jar.add_all_for(&request, BTreeMap::from([("c", "3"), ("d", "4")]))
+            .expect("legal");
+        assert_eq!(map, HashMap::from([("b".to_owned(), "2".to_owned())]));
+        for refused in [
+            jar.add_all([("e", "5"), ("", "6")]),
+            jar.add_all_for(&request, [("e", "5"), ("f", "\n")]),
+        ] {
+            assert!(refused.is_err());
+        }
+        let cookies = jar.cookies(at(0));
+        let names: Vec<_> = cookies.iter().map(Cookie::name).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+
+        // EDGE-235.
+        let set_cookie = SetCookie::parse(Profile::default(), b"g=7; Path=/").expect("a cookie");
+        jar.update_parsed(&request, [set_cookie.clone()]);
+        let again = SetCookie::parse(Profile::default(), b"g=7; Path=/");
+        assert_eq!(Some(set_cookie), again);
+        assert!(header(&jar, "https://a.test/", 0).contains("g=7"));
+
+        // Another jar.
+        let copy = CookieJar::with_options(jar.options().clone());
+        copy.merge(jar.cookies(at(0)), at(0));
+        assert_eq!(copy.cookies(at(0)), jar.cookies(at(0)));
+    }
+}
+
+#[test]
+fn one_cookie_can_be_asked_for() {
+    for jar in both() {
+        jar.add("a", "shared").expect("legal");
+        let fields = [
+            "a=host",
+            "a=dir; Path=/dir/",
+            "b=domain; Domain=a.test",
+            "c=1; Max-Age=1",
+        ];
+        set(&jar, "http://a.test/", &fields);
+        let value = |name: &str, domain: &str, path: &str| {
+            let cookie = jar.cookie(at(0), name, domain, path);
+            cookie.map(|cookie| cookie.value().into_owned())
+        };
+        assert_eq!(value("a", "", "/").as_deref(), Some("shared"));
+        assert_eq!(value("a", "A.test", "/").as_deref(), Some("host"));
+        assert_eq!(value("a", "a.test", "/dir/").as_deref(), Some("dir"));
+        assert_eq!(value("b", "a.test", "/").as_deref(), Some("domain"));
+        assert_eq!(value("b", "www.a.test", "/"), None);
+        assert_eq!(value("A", "a.test", "/"), None);
+        assert_eq!(value("a", "\u{fffd}", "/"), None);
+        assert!(jar.cookie(at(0), "c", "a.test", "/").is_some());
+        assert!(jar.cookie(at(1), "c", "a.test", "/").is_none());
+        let is_aiohttp = jar.options().style.profile == Profile::Aiohttp;
+        assert_eq!(value("a", "a.test", "/dir").is_some(), is_aiohttp);
+        set(&jar, "http://a.test/", &["b=host"]);
+        assert_eq!(value("b", "a.test", "/").as_deref(), Some("host"));
+    }
+}
+
 #[test]
 fn octets_that_are_no_text_go_back_as_they_came() {
     let from = url("http://a.test/");
