@@ -67,7 +67,7 @@ pub struct CookieJar {
 ///     ..CookieJarOptions::aiohttp()
 /// });
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieJarOptions {
     /// Whose rules the jar follows, and how it writes cookies.
     pub style: CookieStyle,
@@ -77,6 +77,9 @@ pub struct CookieJarOptions {
     /// URLs whose scheme, host and port count as secure even where the scheme is `http` or
     /// `ws`; none by default.
     pub treat_as_secure_origin: Vec<Url>,
+    /// Whether no host can set cookies for a domain that the public suffix list names, as
+    /// `co.uk`; true by default. Without the feature `public-suffix` there is no list.
+    pub use_public_suffixes: bool,
     /// How many cookies the jar holds.
     pub limits: CookieLimits,
 }
@@ -120,6 +123,18 @@ impl Default for CookieLimits {
         Self {
             of_a_site: 180,
             in_all: 3300,
+        }
+    }
+}
+
+impl Default for CookieJarOptions {
+    fn default() -> Self {
+        Self {
+            style: CookieStyle::default(),
+            allow_ip_hosts: false,
+            treat_as_secure_origin: Vec::new(),
+            use_public_suffixes: true,
+            limits: CookieLimits::default(),
         }
     }
 }
@@ -436,6 +451,7 @@ impl CookieJar {
             url: request.url,
             secure: self.is_secure(request.url),
             reach: request.site.reach(request.url),
+            use_public_suffixes: self.options.use_public_suffixes,
             now: request.now,
         })
     }

@@ -138,6 +138,12 @@ fn nobody_sets_cookies_for_a_public_suffix() {
             &["a=1; Domain=city.kobe.jp"],
         );
         check(&jar, "http://city.kobe.jp/", "a=1");
+        let jar = CookieJar::with_options(CookieJarOptions {
+            use_public_suffixes: false,
+            ..jar.options().clone()
+        });
+        let leak = ("http://evil.co.uk/", "leak=1; Domain=co.uk");
+        check_one(&jar, leak, "http://bank.co.uk/", "leak=1");
     }
 }
 
