@@ -5,6 +5,16 @@
 //! `Set-Cookie` field, [`parse_date`] an `Expires` attribute, [`Domain`] compares hosts with
 //! `Domain` attributes, [`default_path`] and [`path_match`] do the same for paths, and
 //! [`CookieStyle`] writes the header. Nothing here does I/O or reads a clock.
+//!
+//! Features:
+//!
+//! * `public-suffix` (default): the public suffix list, compiled in, so that no cookie of
+//!   `evil.co.uk` is for all of `co.uk`. Without it each top-level domain is a public suffix, and
+//!   no other domain is.
+//! * `cookie`: [`Cookie`] becomes a `cookie::Cookie`, and that a [`SetCookie`].
+//! * `serde`: [`Cookie`] is written and read by serde.
+//! * `reqwest`: a [`CookieJar`] is the cookie provider of a `reqwest::Client`. reqwest tells no
+//!   time, so the clock is read there.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -14,6 +24,7 @@ mod cookie;
 mod date;
 mod domain;
 mod error;
+mod foreign;
 mod header;
 mod host;
 mod jar;
