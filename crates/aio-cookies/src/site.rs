@@ -14,7 +14,7 @@ use crate::domain::Domain;
 /// ```
 /// # use std::time::SystemTime;
 /// # use url::Url;
-/// use aio_cookies::{CookieJar, CookieRequest, Site};
+/// use aio_cookies::{CookieJar, CookieRequest, CookieSite};
 ///
 /// let (shop, now) = (Url::parse("https://shop.example/")?, SystemTime::now());
 /// let jar = CookieJar::new();
@@ -22,15 +22,15 @@ use crate::domain::Domain;
 /// jar.update_cookies(&request, ["id=7; SameSite=Strict", "theme=dark"]);
 ///
 /// let elsewhere = Url::parse("https://elsewhere.example/")?;
-/// request.site = Site::Link(&elsewhere);
+/// request.site = CookieSite::Link(&elsewhere);
 /// assert_eq!(jar.cookie_header(&request).as_deref(), Some("theme=dark"));
-/// request.site = Site::Page(&elsewhere);
+/// request.site = CookieSite::Page(&elsewhere);
 /// assert_eq!(jar.cookie_header(&request), None);
 /// # Ok::<(), url::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Site<'a> {
+pub enum CookieSite<'a> {
     /// The program itself, as a user who types a URL: `SameSite` is not looked at. The
     /// default.
     #[default]
@@ -55,7 +55,7 @@ pub(crate) enum Reach {
     Foreign,
 }
 
-impl Site<'_> {
+impl CookieSite<'_> {
     /// Tells what this allows of a request to `url`.
     pub(crate) fn reach(self, url: &Url) -> Reach {
         match self {

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::error::CookieError;
 use crate::header::{CookiePair, CookieStyle};
-use crate::site::Site;
+use crate::site::CookieSite;
 
 /// Keeps the cookies of responses and gives those of requests.
 ///
@@ -52,13 +52,13 @@ pub struct CookieRequest<'a> {
     /// The present time, by which cookies expire.
     pub now: SystemTime,
     /// Who asked for it; the program itself by default.
-    pub site: Site<'a>,
+    pub site: CookieSite<'a>,
 }
 
 impl<'a> CookieRequest<'a> {
     /// Describes a request to `url` at the time `now`, which no page asked for.
     pub fn new(url: &'a Url, now: SystemTime) -> Self {
-        let site = Site::Own;
+        let site = CookieSite::Own;
         Self { url, now, site }
     }
 }

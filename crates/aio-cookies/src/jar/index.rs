@@ -9,7 +9,7 @@ use crate::cookie::Cookie;
 use crate::domain::Domain;
 use crate::header::{CookiePair, CookieStyle, Profile};
 use crate::host::Host;
-use crate::jar::CookieLimits;
+use crate::options::CookieLimits;
 use crate::path::path_match;
 use crate::site::Reach;
 

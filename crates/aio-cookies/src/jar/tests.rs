@@ -6,7 +6,8 @@ mod reach;
 use std::time::Duration;
 
 use super::*;
-use crate::site::Site;
+use crate::options::CookieLimits;
+use crate::site::CookieSite;
 
 /// 2026-09-21; what Expires says here is far from it.
 const NOW: Duration = Duration::from_secs(1_790_000_000);
@@ -397,6 +398,17 @@ fn a_trusted_origin_counts_as_secure() {
         check(&jar, "ws://dev.test:8080/", "");
         check(&jar, "https://dev.test/", "a=1");
         check(&jar, "wss://dev.test/", "a=1");
+        // A shared one, which came from a file.
+        let shared = |cookie: &Cookie| Cookie {
+            domain: None,
+            host_only: false,
+            ..cookie.clone()
+        };
+        let cookies: Vec<_> = jar.cookies(at(0)).iter().map(shared).collect();
+        jar.replace(cookies, at(0));
+        check(&jar, "http://other.test/", "");
+        check(&jar, "https://other.test/", "a=1");
+        check(&jar, "http://dev.test:8080/", "a=1");
     }
 }
 

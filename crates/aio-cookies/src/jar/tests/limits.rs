@@ -201,14 +201,20 @@ fn check_has(jar: &CookieJar, to: &str, cookie: &str) {
 // RFC 6265bis 6.1 speaks of domains; one who owns a domain has as many of these as they like.
 #[test]
 fn hosts_without_number_do_not_fill_the_jar() {
-    let jar = rfc();
+    let jar = CookieJar::with_options(CookieJarOptions {
+        limits: CookieLimits {
+            in_all: 300,
+            ..CookieLimits::default()
+        },
+        ..CookieJarOptions::default()
+    });
     set(&jar, "https://bank.test/", &["id=1"]);
-    for n in 0..4000 {
+    for n in 0..600 {
         set(&jar, &format!("http://h{n}.evil.test/"), &["a=1"]);
     }
     check(&jar, "https://bank.test/", "id=1");
     assert!((150..=180).contains(&(jar.len() - 1)), "{}", jar.len());
-    check(&jar, "http://h3999.evil.test/", "a=1");
+    check(&jar, "http://h599.evil.test/", "a=1");
     check(&jar, "http://h0.evil.test/", "");
     // CKY-26: aiohttp counts each host.
     let jar = aiohttp();

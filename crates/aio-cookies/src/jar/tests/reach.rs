@@ -269,12 +269,12 @@ fn same_site_counts_where_the_site_is_given() {
     let all = ["strict=1", "lax=1", "unsaid=1", "odd=1", "none=1"];
     let (to, foreign) = (url("https://www.a.test/"), url("https://b.test/"));
     let own = url("https://a.test/x");
-    let sites: [(Site<'_>, &[&str], &[&str]); 5] = [
-        (Site::Own, &all, &all),
-        (Site::Page(&own), &all, &all),
-        (Site::Link(&foreign), &all, &all[1..]),
-        (Site::Form(&foreign), &all, &all[4..]),
-        (Site::Page(&foreign), &all[4..], &all[4..]),
+    let sites: [(CookieSite<'_>, &[&str], &[&str]); 5] = [
+        (CookieSite::Own, &all, &all),
+        (CookieSite::Page(&own), &all, &all),
+        (CookieSite::Link(&foreign), &all, &all[1..]),
+        (CookieSite::Form(&foreign), &all, &all[4..]),
+        (CookieSite::Page(&foreign), &all[4..], &all[4..]),
     ];
     for (site, stored, sent) in sites {
         for jar in both() {
@@ -286,7 +286,7 @@ fn same_site_counts_where_the_site_is_given() {
             };
             request.site = site;
             jar.update_cookies(&request, fields);
-            request.site = Site::Own;
+            request.site = CookieSite::Own;
             assert_eq!(names(jar.cookie_header(&request)), stored, "{site:?}");
             jar.update_cookies(&request, fields);
             request.site = site;
