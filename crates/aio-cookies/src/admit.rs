@@ -15,7 +15,7 @@ use crate::site::Reach;
 const AGE_LIMIT: Duration = Duration::from_secs(400 * 86_400);
 
 /// The last second of the year 9999, as far as aiohttp counts.
-const LAST_SECOND: Duration = Duration::from_secs(253_402_300_798);
+pub(crate) const LAST_SECOND: Duration = Duration::from_secs(253_402_300_798);
 
 /// Where a cookie came from.
 #[derive(Debug, Clone)]

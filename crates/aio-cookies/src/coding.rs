@@ -43,6 +43,15 @@ pub(crate) fn unquote(coded: &str) -> Cow<'_, str> {
     Cow::Owned(value)
 }
 
+/// The value that `coded` stands for, where Python would have it: in a cookie of a file.
+pub(crate) fn plain(coded: &[u8]) -> Box<[u8]> {
+    match std::str::from_utf8(coded).map(unquote) {
+        // EDGE-238: aiohttp has no value with a control character.
+        Ok(value) if !value.contains(|c: char| c.is_ascii_control()) => value.as_bytes().into(),
+        _ => coded.into(),
+    }
+}
+
 /// Reads what a backslash stands before; tells its character and its length.
 fn unescape(escaped: &str) -> (char, usize) {
     if let Some(&[a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7']) =

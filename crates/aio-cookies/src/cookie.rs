@@ -132,6 +132,16 @@ impl Cookie {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
+    /// The cookie as a jar of `profile` keeps it, of a file or another jar.
+    pub(crate) fn in_profile(self, profile: Profile) -> Self {
+        let value = match profile {
+            Profile::Rfc6265bis => self.coded.clone(),
+            Profile::Aiohttp if self.value == self.coded => coding::plain(&self.coded),
+            Profile::Aiohttp => return self,
+        };
+        Self { value, ..self }
+    }
+
     /// The domain as jars look it up: that of shared cookies is empty.
     pub(crate) fn domain_key(&self) -> &str {
         self.domain.as_ref().map_or("", Domain::as_str)

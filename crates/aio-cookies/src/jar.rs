@@ -11,6 +11,7 @@ use url::Url;
 
 use self::index::{Index, Query};
 use crate::admit::{Origin, admit};
+use crate::coding;
 use crate::cookie::Cookie;
 use crate::domain::Domain;
 use crate::error::CookieError;
@@ -57,6 +58,8 @@ const MAX_COOKIES_OF_A_RESPONSE: usize = 50;
 pub struct CookieJar {
     options: CookieJarOptions,
     index: Mutex<Index>,
+    /// The content of the file that was last loaded or saved.
+    pub(crate) synced: Mutex<Vec<u8>>,
 }
 
 impl CookieJar {
@@ -69,6 +72,7 @@ impl CookieJar {
     pub fn with_options(options: CookieJarOptions) -> Self {
         Self {
             index: Mutex::new(Index::new(options.style, options.limits)),
+            synced: Mutex::default(),
             options,
         }
     }
@@ -304,6 +308,18 @@ impl CookieJar {
         }
     }
 
+    /// Stores what `changes` makes of all cookies, ones that have ended to remove others.
+    pub(crate) fn change(&self, now: SystemTime, changes: impl FnOnce(&[Cookie]) -> Vec<Cookie>) {
+        let profile = self.options.style.profile;
+        let mut index = self.index();
+        index.remove_expired(now);
+        for cookie in changes(&index.cookies()) {
+            if let Err(refusal) = index.put(cookie.in_profile(profile), now) {
+                tracing::debug!(reason = refusal.reason(), "cookie of a file not stored");
+            }
+        }
+    }
+
     /// Counts the cookies, with those that have ended but were not yet looked at.
     pub fn len(&self) -> usize {
         self.index().len()
@@ -409,10 +425,15 @@ impl CookieJar {
             return Err(CookieError::Value(name.into()));
         }
         let pair = self.options.style.pair(name, value)?;
+        let coded = match self.options.style.profile {
+            Profile::Rfc6265bis => pair.value,
+            // Python's are quoted whatever is sent.
+            Profile::Aiohttp => coding::quote(value).as_bytes().into(),
+        };
         Ok(SetCookie {
             name: pair.name,
             value: value.as_bytes().into(),
-            coded: pair.value,
+            coded,
             attributes: Attributes::default(),
         })
     }

@@ -4,7 +4,9 @@
 //! sessions know it as a [`CookieStore`]. Its parts stand alone: [`SetCookie`] reads a
 //! `Set-Cookie` field, [`parse_date`] an `Expires` attribute, [`Domain`] compares hosts with
 //! `Domain` attributes, [`default_path`] and [`path_match`] do the same for paths, and
-//! [`CookieStyle`] writes the header. Nothing here does I/O or reads a clock.
+//! [`CookieStyle`] writes the header. Nothing here does I/O or reads a clock, but for
+//! [`CookieJar::save`] and [`CookieJar::load`]; [`CookieFormat`] and [`read_cookies`] have the
+//! formats of their files without one.
 //!
 //! How many of the IETF http-state working group's cases and dates come out as RFC 6265bis wants
 //! them, and how many lines of the public suffix list's tests do; others were asked the same:
@@ -55,6 +57,6 @@ pub use self::jar::CookieJar;
 pub use self::options::{CookieJarOptions, CookieLimits};
 pub use self::parse::SetCookie;
 pub use self::path::{default_path, path_match};
-pub use self::persist::{CookieFileError, CookieFileProblem};
+pub use self::persist::{CookieFileError, CookieFileProblem, CookieFormat, read_cookies};
 pub use self::site::CookieSite;
 pub use self::store::{CookieRequest, CookieStore, DummyCookieJar};

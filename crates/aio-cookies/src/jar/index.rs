@@ -133,6 +133,7 @@ impl Index {
             return;
         }
         let profile = self.style.profile;
+        let cookie = cookie.in_profile(profile);
         let mut stored = self.of_domain(cookie.domain_key()).iter();
         let own = stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
         if own.is_some_and(|own| own.cookie.last_access > cookie.last_access) {

@@ -26,6 +26,12 @@ pub enum CookieFileProblem {
     /// It is in none of the known formats.
     #[error("no file of cookies in a known format")]
     UnknownFormat,
+    /// It is larger than any file of cookies.
+    #[error("larger than {limit} bytes")]
+    TooLarge {
+        /// How large a file may be.
+        limit: u64,
+    },
     /// It is damaged at a place.
     #[error("line {line}: {reason}")]
     Malformed {
@@ -34,4 +40,19 @@ pub enum CookieFileProblem {
         /// What is wrong there; values of cookies are not shown.
         reason: Box<str>,
     },
+}
+
+impl CookieFileProblem {
+    pub(super) fn malformed(line: usize, reason: impl Into<Box<str>>) -> Self {
+        Self::Malformed {
+            line,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<io::Error> for CookieFileProblem {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
 }

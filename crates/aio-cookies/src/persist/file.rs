@@ -1,0 +1,276 @@
+//! Saves jars and loads them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::sync::Versions;
+use super::{CookieFileError, CookieFileProblem, CookieFormat, read_cookies};
+use crate::cookie::Cookie;
+use crate::domain::Domain;
+use crate::jar::CookieJar;
+
+/// More than the largest jar takes up in any format.
+const MAX_FILE: u64 = 256 * 1024 * 1024;
+
+/// As many links in a row as Linux follows.
+const MAX_LINKS: usize = 40;
+
+impl CookieJar {
+    /// Saves the cookies in a file, in aiohttp's JSON; [`load`](Self::load) reads it, as does
+    /// Python's aiohttp 3.14.
+    ///
+    /// A crash at any time leaves the old file whole, or the new one: that is written beside
+    /// it, and takes its name when it is safe on the disk. A new file is for its owner alone
+    /// (mode 0600), one that was there keeps its mode; a link is followed. Processes that
+    /// save take turns; an empty file `.<name>.lock` stays for this. Cookies that have ended
+    /// are not saved.
+    ///
+    /// This waits for the disk; of an async program, another thread should do it.
+    ///
+    /// ```
+    /// # let directory = std::env::temp_dir().join(format!("aio-cookies-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// # let path = directory.join("cookies.json");
+    /// use aio_cookies::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.add("tracing", "off")?;
+    /// jar.save(&path)?;
+    ///
+    /// let again = CookieJar::new();
+    /// again.load(&path)?;
+    /// assert_eq!(again.len(), 1);
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or is no regular file; then it is as it was.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
+        self.save_as(path, CookieFormat::default())
+    }
+
+    /// Saves the cookies in a file of another format; as [`save`](Self::save).
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub fn save_as(
+        &self,
+        path: impl AsRef<Path>,
+        format: CookieFormat,
+    ) -> Result<(), CookieFileError> {
+        let path = path.as_ref();
+        let saved = Place::lock(path).and_then(|place| self.write(&place, format));
+        saved.map_err(|problem| at(path, problem))
+    }
+
+    /// Brings in what other processes have done to the file, and saves the cookies; otherwise
+    /// as [`save_as`](Self::save_as).
+    ///
+    /// What the file has got since this jar was last loaded or saved, the jar gets too, and
+    /// it loses what the file has lost. Where both have changed a cookie, or removed it, the
+    /// jar's change counts: it is the last one. A file that is not there yet changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save) and [`load`](Self::load); of a damaged file, the jar is as it
+    /// was, too.
+    pub fn save_merged(
+        &self,
+        path: impl AsRef<Path>,
+        format: CookieFormat,
+    ) -> Result<(), CookieFileError> {
+        let path = path.as_ref();
+        let saved = Place::lock(path).and_then(|place| {
+            match read_file(&place.file) {
+                Ok(theirs) => self.bring_in(&theirs, format)?,
+                Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(problem) => return Err(problem),
+            }
+            self.write(&place, format)
+        });
+        saved.map_err(|problem| at(path, problem))
+    }
+
+    /// Has the cookies of a file in place of all that there are.
+    ///
+    /// The file may be of any [`CookieFormat`]. A jar that takes no cookies from IP addresses
+    /// takes none of theirs here.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is larger than 256 MiB, in no known format or damaged;
+    /// then the jar is as it was.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
+        let now = SystemTime::now();
+        let loaded = read_file(path.as_ref()).and_then(|bytes| {
+            let cookies = self.acceptable(&bytes, now)?;
+            let mut synced = self.synced();
+            self.replace(cookies, now);
+            *synced = bytes;
+            Ok(())
+        });
+        loaded.map_err(|problem| at(path.as_ref(), problem))
+    }
+
+    fn write(&self, place: &Place, format: CookieFormat) -> Result<(), CookieFileProblem> {
+        let mut synced = self.synced();
+        let bytes = format.write(&self.cookies(SystemTime::now()));
+        place.replace(&bytes)?;
+        *synced = bytes;
+        Ok(())
+    }
+
+    /// Takes what others have done to a file of which this is the content.
+    fn bring_in(&self, theirs: &[u8], format: CookieFormat) -> Result<(), CookieFileProblem> {
+        let now = SystemTime::now();
+        let base = self.synced().clone();
+        if base == theirs {
+            return Ok(());
+        }
+        let theirs = self.acceptable(theirs, now)?;
+        // It has been read or written before; of a jar that was never saved, it is empty.
+        let base = self.acceptable(&base, now).unwrap_or_default();
+        let profile = self.options().style.profile;
+        self.change(now, |ours| {
+            // As the format holds them, or what it does not hold would look like a change.
+            let ours = self.acceptable(&format.write(ours), now);
+            let versions = Versions {
+                base: &base,
+                ours: &ours.unwrap_or_default(),
+                theirs: &theirs,
+            };
+            versions.changes(profile)
+        });
+        Ok(())
+    }
+
+    /// Reads what this jar may hold.
+    fn acceptable(&self, bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieFileProblem> {
+        let mut cookies = read_cookies(bytes, now)?;
+        // CKY-84.
+        let of_address = |cookie: &Cookie| cookie.domain().is_some_and(Domain::is_ip);
+        cookies.retain(|cookie| self.options().allow_ip_hosts || !of_address(cookie));
+        Ok(cookies)
+    }
+
+    /// What the file held that was last loaded or saved.
+    fn synced(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn at(path: &Path, problem: CookieFileProblem) -> CookieFileError {
+    CookieFileError {
+        path: Some(path.into()),
+        problem,
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, CookieFileProblem> {
+    let mut bytes = Vec::new();
+    let mut file = File::open(path)?.take(MAX_FILE + 1);
+    file.read_to_end(&mut bytes)?;
+    if file.limit() == 0 {
+        return Err(CookieFileProblem::TooLarge { limit: MAX_FILE });
+    }
+    Ok(bytes)
+}
+
+/// A file that nobody else saves meanwhile.
+struct Place {
+    file: PathBuf,
+    /// Where it is written; only who has the lock does this.
+    temporary: PathBuf,
+    /// Held until it is closed. The file itself has others' eyes on it, which it is taken
+    /// from when another gets its name.
+    _lock: File,
+}
+
+impl Place {
+    /// Waits until it is this process's turn to save `path`.
+    fn lock(path: &Path) -> Result<Self, CookieFileProblem> {
+        let file = behind_links(path);
+        let Some(name) = file.file_name().map(|name| name.to_string_lossy()) else {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+        };
+        let lock = for_owner().open(file.with_file_name(format!(".{name}.lock")))?;
+        lock.lock()?;
+        Ok(Self {
+            temporary: file.with_file_name(format!(".{name}.tmp")),
+            file,
+            _lock: lock,
+        })
+    }
+
+    /// Gives the file another content, all at once.
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let old = match fs::metadata(&self.file) {
+            // A device would be gone.
+            Ok(old) if !old.is_file() => {
+                let reason = "not a regular file";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // What a process left that was killed. It is not written to: it might be someone
+        // else's, or a link.
+        match fs::remove_file(&self.temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut temporary = for_owner().create_new(true).open(&self.temporary)?;
+        let written = temporary.write_all(bytes).and_then(|()| {
+            if let Some(old) = old {
+                temporary.set_permissions(old.permissions())?;
+            }
+            temporary.sync_all()?;
+            fs::rename(&self.temporary, &self.file)
+        });
+        if written.is_err() {
+            // It has secrets; the error that is told is the first one.
+            drop(fs::remove_file(&self.temporary));
+        }
+        written?;
+        sync_directory(&self.file);
+        Ok(())
+    }
+}
+
+/// Opens a file for writing, or makes one that only its owner can read.
+fn for_owner() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// The file that `path` leads to, which need not be there.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
+        path = path.with_file_name("").join(target);
+    }
+    path
+}
+
+/// Writes to the disk that the file has its name. Systems that cannot do it need it not; the
+/// file is whole with either content.
+fn sync_directory(file: &Path) {
+    let directory = file.parent().filter(|parent| *parent != Path::new(""));
+    let directory = File::open(directory.unwrap_or(Path::new(".")));
+    if let Err(error) = directory.and_then(|directory| directory.sync_all()) {
+        tracing::debug!(%error, "directory of a file of cookies not synced");
+    }
+}
