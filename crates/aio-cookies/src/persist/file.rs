@@ -74,7 +74,8 @@ impl CookieJar {
     ///
     /// What the file has got since this jar was last loaded or saved, the jar gets too, and
     /// it loses what the file has lost. Where both have changed a cookie, or removed it, the
-    /// jar's change counts: it is the last one. A file that is not there yet changes nothing.
+    /// jar's change counts: it is the last one. A file that is empty, or not there yet, changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -88,6 +89,7 @@ impl CookieJar {
         let path = path.as_ref();
         let saved = Place::lock(path).and_then(|place| {
             match read_file(&place.file) {
+                Ok(theirs) if theirs.is_empty() => {}
                 Ok(theirs) => self.bring_in(&theirs, format)?,
                 Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(problem) => return Err(problem),
