@@ -49,7 +49,8 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, or is no regular file; then it is as it was.
+    /// When the file, or one beside it, cannot be written, or when it is no regular file; then
+    /// it is as it was.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         self.save_as(path, CookieFormat::default())
     }
@@ -101,7 +102,8 @@ impl CookieJar {
 
     /// Has the cookies of a file in place of all that there are.
     ///
-    /// The file may be of any [`CookieFormat`]. A jar that takes no cookies from IP addresses
+    /// The file may be of any [`CookieFormat`] or, with feature `pickle`, of an aiohttp before
+    /// 3.14: see [`read_cookies`]. A jar that takes no cookies from IP addresses
     /// takes none of theirs here.
     ///
     /// # Errors
@@ -175,10 +177,12 @@ fn at(path: &Path, problem: CookieFileProblem) -> CookieFileError {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, CookieFileProblem> {
+    let file = File::open(path)?;
+    let is_too_large = file.metadata()?.len() > MAX_FILE;
     let mut bytes = Vec::new();
-    let mut file = File::open(path)?.take(MAX_FILE + 1);
-    file.read_to_end(&mut bytes)?;
-    if file.limit() == 0 {
+    // Devices have no length, and files may grow.
+    let mut file = file.take(MAX_FILE + 1);
+    if is_too_large || file.read_to_end(&mut bytes)? as u64 > MAX_FILE {
         return Err(CookieFileProblem::TooLarge { limit: MAX_FILE });
     }
     Ok(bytes)

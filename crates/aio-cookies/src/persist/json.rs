@@ -87,6 +87,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Cookie>, CookieFileProblem> {
 /// Reads a cookie that is filed under `host`; none if it is for another one.
 fn read_record(record: &Node, host: Option<&Domain>) -> Result<Option<Cookie>, CookieFileProblem> {
     record.object()?;
+    let (key, value) = (record.needed_text("key")?, record.needed_text("value")?);
+    let coded = record.needed_text("coded_value")?;
     let own = match record.text("domain")? {
         None | Some(b"") => None,
         Some(own) => match domain(own.strip_prefix(b".").unwrap_or(own)) {
@@ -104,16 +106,12 @@ fn read_record(record: &Node, host: Option<&Domain>) -> Result<Option<Cookie>, C
         );
         return Ok(None);
     }
-    let (key, coded) = (
-        record.needed_text("key")?,
-        record.needed_text("coded_value")?,
-    );
     let domain = own.as_ref().or(host).cloned();
     let cookie = cookie(key, coded, domain, record.text("path")?);
     let same_site = record.text("samesite")?.filter(|text| !text.is_empty());
     Ok(Some(Cookie {
-        value: record.needed_text("value")?.into(),
-        host_only: cookie.host_only || (own.is_none() && host.is_some()),
+        value: value.into(),
+        host_only: own.is_none() && host.is_some(),
         expires: record.number("expires_timestamp")?.map(time),
         secure: record.flag("secure"),
         http_only: record.flag("httponly"),

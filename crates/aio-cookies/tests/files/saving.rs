@@ -186,6 +186,20 @@ fn a_file_that_cannot_be_read_leaves_the_jar_as_it_was() {
     assert_eq!(header(&jar, SITE), "a=1");
 }
 
+#[test]
+fn a_file_without_end_is_not_read() {
+    let scratch = Scratch::new("large");
+    let path = scratch.path("cookies.txt");
+    let file = File::create(&path).expect("created");
+    file.set_len(256 * 1024 * 1024 + 1).expect("sparse");
+    let error = jar_with(&["a=1"]).load(&path).expect_err("too large");
+    let limit = 256 * 1024 * 1024;
+    assert!(
+        matches!(error.problem, CookieFileProblem::TooLarge { limit: told } if told == limit),
+        "{error}"
+    );
+}
+
 // EDGE-233, CKY-83.
 #[cfg(unix)]
 #[test]
