@@ -96,7 +96,7 @@ fn empty(style: CookieStyle) -> CookieJar {
     CookieJar::with_options(CookieJarOptions {
         style,
         allow_ip_hosts: true,
-        treat_as_secure_origin: Vec::new(),
+        ..CookieJarOptions::default()
     })
 }
 
