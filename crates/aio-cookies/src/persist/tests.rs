@@ -8,8 +8,7 @@ use url::Url;
 use super::parser::{Kind, Node, parse};
 use super::*;
 use crate::header::{CookieStyle, Profile};
-use crate::jar::{CookieJar, CookieJarOptions};
-use crate::store::CookieRequest;
+use crate::{CookieJar, CookieJarOptions, CookieRequest};
 
 const FORMATS: [CookieFormat; 3] = [
     CookieFormat::Aiohttp,
