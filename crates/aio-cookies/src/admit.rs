@@ -72,7 +72,9 @@ pub(crate) fn admit(
         DomainAttribute::Domain(domain) if !domain.covers(&origin.host) => {
             return Err(Refusal::ForeignDomain);
         }
-        DomainAttribute::Domain(domain) if is_for_nobody(&domain, origin, profile) => {
+        DomainAttribute::Domain(domain)
+            if is_for_nobody(&domain, origin.use_public_suffixes, profile) =>
+        {
             // RFC 6265bis 5.7, step 9: a host that is a public suffix keeps the cookie to
             // itself.
             if domain != origin.host {
@@ -135,9 +137,9 @@ fn domain(attribute: Option<&str>, profile: Profile) -> DomainAttribute {
 ///
 /// aiohttp has no public suffix list. What the list names is refused all the same (CKY-14
 /// leaves it open), but a top-level domain that is in no list has cookies, as there.
-fn is_for_nobody(domain: &Domain, origin: &Origin<'_>, profile: Profile) -> bool {
+pub(crate) fn is_for_nobody(domain: &Domain, use_public_suffixes: bool, profile: Profile) -> bool {
     let is_top = || !domain.as_str().trim_end_matches('.').contains('.');
-    domain.is_listed_suffix() && origin.use_public_suffixes
+    domain.is_listed_suffix() && use_public_suffixes
         || profile == Profile::Rfc6265bis && !domain.is_ip() && is_top()
 }
 

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::sync::Versions;
 use super::{CookieFileError, CookieFileProblem, CookieFormat, read_cookies};
+use crate::admit::is_for_nobody;
 use crate::cookie::Cookie;
 use crate::domain::Domain;
 use crate::jar::CookieJar;
@@ -104,7 +105,7 @@ impl CookieJar {
     ///
     /// The file may be of any [`CookieFormat`] or, with feature `pickle`, of an aiohttp before
     /// 3.14: see [`read_cookies`]. A jar that takes no cookies from IP addresses
-    /// takes none of theirs here.
+    /// takes none of theirs here; what is for a public suffix is for that host alone.
     ///
     /// # Errors
     ///
@@ -157,9 +158,17 @@ impl CookieJar {
     /// Reads what this jar may hold.
     fn acceptable(&self, bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieFileProblem> {
         let mut cookies = read_cookies(bytes, now)?;
-        // CKY-84.
+        let options = self.options();
+        // CKY-84: the rules for responses hold for files, as far as they can.
         let of_address = |cookie: &Cookie| cookie.domain().is_some_and(Domain::is_ip);
-        cookies.retain(|cookie| self.options().allow_ip_hosts || !of_address(cookie));
+        cookies.retain(|cookie| options.allow_ip_hosts || !of_address(cookie));
+        for cookie in &mut cookies {
+            let (suffixes, profile) = (options.use_public_suffixes, options.style.profile);
+            let domain = cookie.domain.as_ref();
+            // RFC 6265bis 5.7, step 9, as of that host itself.
+            cookie.host_only |=
+                domain.is_some_and(|domain| is_for_nobody(domain, suffixes, profile));
+        }
         Ok(cookies)
     }
 

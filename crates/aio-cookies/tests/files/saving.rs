@@ -108,6 +108,24 @@ fn a_jar_without_addresses_loads_none() {
     assert_eq!(show_all(&again), show_all(&jar));
 }
 
+// CKY-14: other programs have saved what no jar should have taken.
+#[test]
+fn a_file_brings_no_cookie_for_all_of_a_public_suffix() {
+    let scratch = Scratch::new("suffix");
+    let path = scratch.path("cookies.txt");
+    let line = |domain: &str| format!(".{domain}\tTRUE\t/\tFALSE\t0\t{domain}\t1\n");
+    fs::write(&path, line("com") + &line("example.com")).expect("written");
+    let jar = loaded(&path);
+    assert_eq!(header(&jar, "https://www.example.com/"), "example.com=1");
+    assert_eq!(header(&jar, "https://com/"), "com=1");
+    jar.save_merged(&path, CookieFormat::Netscape)
+        .expect("saved");
+    assert_eq!(
+        header(&loaded(&path), "https://www.example.com/"),
+        "example.com=1"
+    );
+}
+
 #[test]
 fn jars_of_either_profile_load_what_the_other_saved() {
     let scratch = Scratch::new("profiles");
