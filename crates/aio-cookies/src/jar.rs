@@ -19,6 +19,7 @@ use crate::header::{self, CookiePair, CookieStyle, Profile};
 use crate::host::Host;
 use crate::options::CookieJarOptions;
 use crate::parse::{Attributes, SetCookie};
+use crate::persist::Synced;
 use crate::store::{CookieRequest, CookieStore};
 
 /// CKY-25: those behind are not stored.
@@ -58,8 +59,7 @@ const MAX_COOKIES_OF_A_RESPONSE: usize = 50;
 pub struct CookieJar {
     options: CookieJarOptions,
     index: Mutex<Index>,
-    /// The content of the file that was last loaded or saved.
-    pub(crate) synced: Mutex<Vec<u8>>,
+    pub(crate) synced: Mutex<Synced>,
 }
 
 impl CookieJar {

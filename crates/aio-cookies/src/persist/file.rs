@@ -19,6 +19,13 @@ const MAX_FILE: u64 = 256 * 1024 * 1024;
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
 
+/// The file that a jar was last loaded from or saved in, and what was in it.
+#[derive(Default)]
+pub(crate) struct Synced {
+    file: PathBuf,
+    content: Vec<u8>,
+}
+
 impl CookieJar {
     /// Saves the cookies in a file, in aiohttp's JSON; [`load`](Self::load) reads it, as does
     /// Python's aiohttp 3.14.
@@ -74,8 +81,8 @@ impl CookieJar {
     /// Brings in what other processes have done to the file, and saves the cookies; otherwise
     /// as [`save_as`](Self::save_as).
     ///
-    /// What the file has got since this jar was last loaded or saved, the jar gets too, and
-    /// it loses what the file has lost. Where both have changed a cookie, or removed it, the
+    /// What the file has got since this jar was last loaded from it or saved in it, the jar gets
+    /// too, and it loses what the file has lost; of another file it gets all. Where both have changed a cookie, or removed it, the
     /// jar's change counts: it is the last one. A file that is empty, or not there yet, changes
     /// nothing.
     ///
@@ -92,7 +99,7 @@ impl CookieJar {
         let saved = Place::lock(path).and_then(|place| {
             match read_file(&place.file) {
                 Ok(theirs) if theirs.is_empty() => {}
-                Ok(theirs) => self.bring_in(&theirs, format)?,
+                Ok(theirs) => self.bring_in(&theirs, &place.file, format)?,
                 Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(problem) => return Err(problem),
             }
@@ -117,7 +124,7 @@ impl CookieJar {
             let cookies = self.acceptable(&bytes, now)?;
             let mut synced = self.synced();
             self.replace(cookies, now);
-            *synced = bytes;
+            *synced = Synced::new(path.as_ref(), bytes);
             Ok(())
         });
         loaded.map_err(|problem| at(path.as_ref(), problem))
@@ -127,19 +134,24 @@ impl CookieJar {
         let mut synced = self.synced();
         let bytes = format.write(&self.cookies(SystemTime::now()));
         place.replace(&bytes)?;
-        *synced = bytes;
+        *synced = Synced::new(&place.file, bytes);
         Ok(())
     }
 
-    /// Takes what others have done to a file of which this is the content.
-    fn bring_in(&self, theirs: &[u8], format: CookieFormat) -> Result<(), CookieFileProblem> {
+    /// Takes what others have done to a file that now has this content.
+    fn bring_in(
+        &self,
+        theirs: &[u8],
+        file: &Path,
+        format: CookieFormat,
+    ) -> Result<(), CookieFileProblem> {
         let now = SystemTime::now();
-        let base = self.synced().clone();
+        let base = self.synced().content_of(file).to_vec();
         if base == theirs {
             return Ok(());
         }
         let theirs = self.acceptable(theirs, now)?;
-        // It has been read or written before; of a jar that was never saved, it is empty.
+        // It has been read or written before; of a file that was not, it is empty.
         let base = self.acceptable(&base, now).unwrap_or_default();
         let profile = self.options().style.profile;
         self.change(now, |ours| {
@@ -172,10 +184,31 @@ impl CookieJar {
         Ok(cookies)
     }
 
-    /// What the file held that was last loaded or saved.
-    fn synced(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn synced(&self) -> MutexGuard<'_, Synced> {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Synced {
+    fn new(file: &Path, content: Vec<u8>) -> Self {
+        Self {
+            file: whole_path(file),
+            content,
+        }
+    }
+
+    fn content_of(&self, file: &Path) -> &[u8] {
+        if self.file == whole_path(file) {
+            &self.content
+        } else {
+            &[]
+        }
+    }
+}
+
+/// The one path of a file that is there.
+fn whole_path(file: &Path) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.into())
 }
 
 fn at(path: &Path, problem: CookieFileProblem) -> CookieFileError {

@@ -19,6 +19,7 @@ use crate::cookie::Cookie;
 use crate::domain::Domain;
 
 pub use self::error::{CookieFileError, CookieFileProblem};
+pub(crate) use self::file::Synced;
 
 /// How cookies are written into a file.
 ///

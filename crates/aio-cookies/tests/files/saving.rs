@@ -450,6 +450,26 @@ fn a_jar_that_never_saw_the_file_adds_to_it() {
     }
 }
 
+// What the other file never had is not lost in it.
+#[test]
+fn a_jar_of_one_file_can_be_saved_in_another() {
+    let scratch = Scratch::new("merge-other");
+    let (one, two) = (scratch.path("one.json"), scratch.path("two.txt"));
+    jar_with(&["a=1", "b=1"]).save(&one).expect("saved");
+    let other = jar_with(&["b=2", "c=2"]);
+    other.save_as(&two, CookieFormat::Netscape).expect("saved");
+    let jar = loaded(&one);
+    jar.save_merged(&two, CookieFormat::Netscape)
+        .expect("saved");
+    let mut names: Vec<String> = show_all(&loaded(&two));
+    names.sort();
+    let host = "a.test/ host-only";
+    assert_eq!(
+        names,
+        ["a=1", "b=1", "c=2"].map(|pair| format!("{pair} {host}"))
+    );
+}
+
 // Nobody's cookie is lost, however the savings fall.
 #[test]
 fn many_that_save_at_once_lose_nothing() {
