@@ -82,9 +82,10 @@ impl CookieJar {
     /// as [`save_as`](Self::save_as).
     ///
     /// What the file has got since this jar was last loaded from it or saved in it, the jar gets
-    /// too, and it loses what the file has lost; of another file it gets all. Where both have changed a cookie, or removed it, the
-    /// jar's change counts: it is the last one. A file that is empty, or not there yet, changes
-    /// nothing.
+    /// too, and it loses what the file has lost; of another file it gets all. Where both have
+    /// changed a cookie, or removed it, the jar's change counts: it is the last one. What was
+    /// loaded or saved last is remembered for this. A file that is empty, or not there yet,
+    /// changes nothing.
     ///
     /// # Errors
     ///
