@@ -6,7 +6,7 @@ use aio_cookies::{
 
 use super::{jar_like, now, show, url};
 
-/// As aiohttp 3.14.5 saved it.
+/// As aiohttp 3.14.5 saves it, on a Python that knows `Partitioned`; `elsewhere` asks aiohttp itself.
 const AIOHTTP: &str = r#"{
   "www.example.com|/a/b": {
     "s": {
