@@ -237,7 +237,7 @@ fn text(value: &[u8]) -> Box<str> {
 }
 
 /// Reads `Max-Age`; what is too large is the largest number.
-fn seconds(value: &[u8]) -> Option<i64> {
+pub(crate) fn seconds(value: &[u8]) -> Option<i64> {
     let (digits, sign) = match value.strip_prefix(b"-") {
         Some(digits) => (digits, -1),
         None => (value, 1),

@@ -6,6 +6,10 @@ mod file;
 mod json;
 mod netscape;
 mod parser;
+#[cfg(feature = "pickle")]
+mod pickle;
+#[cfg(not(feature = "pickle"))]
+#[path = "no_pickle.rs"]
 mod pickle;
 mod sync;
 mod writer;
