@@ -32,8 +32,11 @@ enum Task {
     Skip(&'static str),
 }
 
-/// The fuzz targets are a package of their own, which a plain check keeps alive.
-const FUZZ: &str = "check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz";
+/// The fuzz targets of a crate are a package of their own, which a plain check keeps alive.
+const FUZZ: [&str; 2] = [
+    "check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
+    "check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+];
 
 const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
 
@@ -154,7 +157,7 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     } else {
         Task::Skip("the rivals' bench build: tests/bench is not here")
     });
-    tasks.push(Task::Run(Step::cargo(FUZZ)));
+    tasks.extend(FUZZ.map(|line| Task::Run(Step::cargo(line))));
     tasks.push(if tools.deny {
         Task::Run(Step::cargo("deny check --config .ci/deny.toml"))
     } else {
@@ -301,6 +304,7 @@ mod tests {
                 "skipped the minimum Rust version: its toolchain is not installed",
                 "skipped the rivals' bench build: tests/bench is not here",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
             ],
@@ -323,6 +327,7 @@ mod tests {
                 "rustup run 1.89 cargo check --workspace",
                 "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml --features rivals",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",
             ],
