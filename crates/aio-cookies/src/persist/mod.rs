@@ -143,9 +143,14 @@ fn cookie(name: &[u8], coded: &[u8], domain: Option<Domain>, path: Option<&[u8]>
     }
 }
 
-/// Reads octets as a host or a domain.
+/// Reads octets as a host or a domain; none, if no URL can have such a host. Formats take
+/// some of what these would have for the end of the name.
 fn domain(octets: &[u8]) -> Option<Domain> {
-    Domain::from_host(std::str::from_utf8(octets).ok()?)
+    let text = std::str::from_utf8(octets).ok()?;
+    if text.contains(|c: char| c.is_ascii_control() || " #/<>?@\\^|".contains(c)) {
+        return None;
+    }
+    Domain::from_host(text)
 }
 
 /// Seconds of Unix time.
