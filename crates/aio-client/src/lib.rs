@@ -72,8 +72,9 @@ pub use aio_connector::{SocksError, SocksReply};
 #[cfg(unix)]
 pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{
-    Cookie, CookieError, CookieJar, CookieJarOptions, CookieLimits, CookiePair, CookieRequest,
-    CookieSite, CookieStore, CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie,
+    Cookie, CookieError, CookieFileError, CookieFileProblem, CookieFormat, CookieJar,
+    CookieJarOptions, CookieLimits, CookiePair, CookieRequest, CookieSite, CookieStore,
+    CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie, read_cookies,
 };
 pub use aio_core::coding::Coding;
 pub use aio_core::form::FormError;
