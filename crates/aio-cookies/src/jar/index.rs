@@ -146,7 +146,8 @@ impl Index {
 
     /// Tells whether `cookie` would hide a secure one: RFC 6265bis 5.7, step 16.
     ///
-    /// Others of its site can, which are those that cookies are shared with.
+    /// Only cookies of its own site are looked at: no other is for the same hosts, as none is
+    /// for a whole public suffix.
     fn overlays_secure(&self, cookie: &Cookie, now: SystemTime) -> bool {
         let overlap = |other: &Cookie| match (other.domain(), cookie.domain()) {
             (Some(other), Some(own)) => other.covers(own) || own.covers(other),
@@ -191,6 +192,7 @@ impl Index {
         let mut matches = Vec::new();
         let own = query.host.domains().filter(|_| query.has_own);
         for domain in own.chain([""]) {
+            // This moves none that was collected: of their domains, all that had ended are gone.
             self.remove_expired_of(domain, query.now);
             self.collect(domain, query, &mut matches);
         }
@@ -359,9 +361,27 @@ impl Index {
         Ok(())
     }
 
+    /// Counts the domains, having looked whether all parts say the same.
     #[cfg(test)]
     pub(super) fn domain_count(&self) -> usize {
-        assert!(self.sites.len() <= self.domains.len());
+        let mut by_site = 0;
+        for (site, domains) in &self.sites {
+            by_site += domains.len();
+            assert!(!domains.is_empty(), "{site} is empty");
+            assert!(
+                domains
+                    .iter()
+                    .all(|domain| self.domains[domain].site == *site)
+            );
+            assert!(
+                self.of_site(site).count() <= self.limits.of_a_site,
+                "{site}"
+            );
+        }
+        assert_eq!(by_site, self.domains.len());
+        assert!(self.domains.values().all(|found| !found.cookies.is_empty()));
+        assert_eq!(self.len, self.all().count());
+        assert!(self.len <= self.limits.in_all);
         self.domains.len()
     }
 

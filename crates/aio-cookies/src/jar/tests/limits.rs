@@ -1,5 +1,8 @@
 //! How much a jar keeps and sends.
 
+use proptest::collection::vec;
+use proptest::prelude::{any, proptest};
+
 use super::*;
 
 // EDGE-224, CKY-25.
@@ -238,5 +241,42 @@ fn what_is_removed_leaves_nothing_behind() {
         assert_eq!(header(&jar, "http://h49.a.test/", 50), "");
         jar.clear_where(at(50), |_| false);
         assert_eq!((jar.len(), jar.index().domain_count()), (0, 0));
+    }
+}
+
+proptest! {
+    // EDGE-217, EDGE-237: whatever comes and goes, the parts of a jar stay of one mind.
+    #[test]
+    fn any_steps_leave_the_jar_in_order(
+        steps in vec((0..8_usize, any::<u8>(), any::<u8>()), 0..120),
+        (of_a_site, in_all) in (1..8_usize, 1..12_usize),
+    ) {
+        for options in [CookieJarOptions::default(), CookieJarOptions::aiohttp()] {
+            let jar = CookieJar::with_options(CookieJarOptions {
+                allow_ip_hosts: true,
+                limits: CookieLimits { of_a_site, in_all },
+                ..options
+            });
+            let (mut now, mut kept) = (0, 0);
+            for &(step, host, n) in &steps {
+                let hosts = ["a.test", "w.a.test", "x.w.a.test", "b.test", "test", "127.0.0.1"];
+                let to = url(&format!("https://{}/", hosts[usize::from(host) % hosts.len()]));
+                let request = CookieRequest::new(&to, at(now));
+                let (name, age) = (n % 16, n / 16);
+                match step {
+                    0 => jar.update_cookies(&request, [format!("c{name}=1; Max-Age={age}")]),
+                    1 => jar.update_cookies(&request, [format!("c{name}=1; Domain=a.test")]),
+                    2 => jar.update_cookies(&request, [format!("c{name}=1; Secure")]),
+                    3 => jar.add(&format!("c{name}"), "1").expect("legal"),
+                    4 => now += u64::from(age),
+                    5 => jar.clear_domain(at(now), hosts[usize::from(n) % hosts.len()]),
+                    6 => jar.merge(jar.cookies(at(now)), at(now)),
+                    _ => kept += jar.filter_cookies(&request).len(),
+                }
+                let domains = jar.index().domain_count();
+                assert!(domains <= jar.len());
+            }
+            assert!(kept <= steps.len() * in_all);
+        }
     }
 }
