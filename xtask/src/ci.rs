@@ -38,6 +38,9 @@ const FUZZ: [&str; 2] = [
     "check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
 ];
 
+/// A program on reqwest and aio-cookies alone; it is no part of the workspace.
+const WITH_REQWEST: &str = "test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target";
+
 const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
 
 const NO_TLS: &str = "test -p aio-connector --no-default-features --all-targets";
@@ -158,6 +161,7 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Skip("the rivals' bench build: tests/bench is not here")
     });
     tasks.extend(FUZZ.map(|line| Task::Run(Step::cargo(line))));
+    tasks.push(Task::Run(Step::cargo(WITH_REQWEST)));
     tasks.push(if tools.deny {
         Task::Run(Step::cargo("deny check --config .ci/deny.toml"))
     } else {
@@ -305,6 +309,7 @@ mod tests {
                 "skipped the rivals' bench build: tests/bench is not here",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
             ],
@@ -328,6 +333,7 @@ mod tests {
                 "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml --features rivals",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",
             ],
