@@ -43,6 +43,9 @@ const WITH_REQWEST: &str = "test --manifest-path tests/with-reqwest/Cargo.toml -
 
 const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
 
+/// Conversions of cookies, which nobody in the workspace asks for.
+const COOKIES: &str = "test -p aio-cookies --all-features --lib";
+
 const NO_TLS: &str = "test -p aio-connector --no-default-features --all-targets";
 
 /// What this machine has beyond cargo.
@@ -103,6 +106,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         // Beside ring, which every other test has to itself.
         Task::Run(Step::cargo(AWS_LC)),
         Task::Run(Step::cargo(NO_TLS)),
+        Task::Run(Step::cargo(COOKIES)),
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
@@ -260,6 +264,7 @@ mod tests {
                 "cargo nextest run --workspace",
                 "cargo test -p aio-connector --features aws-lc,hickory-dns --lib",
                 "cargo test -p aio-connector --no-default-features --all-targets",
+                "cargo test -p aio-cookies --all-features --lib",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
                 "cargo run --quiet -p aio-tests --bin upload",
