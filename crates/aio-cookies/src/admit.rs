@@ -10,6 +10,7 @@ use crate::header::Profile;
 use crate::parse::SetCookie;
 use crate::path::default_path;
 use crate::site::Reach;
+use crate::suffix;
 
 /// RFC 6265bis 5.5: no cookie is kept for longer.
 const AGE_LIMIT: Duration = Duration::from_secs(400 * 86_400);
@@ -71,6 +72,12 @@ pub(crate) fn admit(
         DomainAttribute::HostOnly => (origin.host.clone(), true),
         DomainAttribute::Domain(domain) if !domain.covers(&origin.host) => {
             return Err(Refusal::ForeignDomain);
+        }
+        DomainAttribute::Domain(domain)
+            if origin.use_public_suffixes
+                && suffix::is_shared(domain.as_str(), origin.host.as_str()) =>
+        {
+            return Err(Refusal::PublicSuffix);
         }
         DomainAttribute::Domain(domain)
             if is_for_nobody(&domain, origin.use_public_suffixes, profile) =>
@@ -164,18 +171,20 @@ fn expiry(set_cookie: &SetCookie, now: SystemTime, profile: Profile) -> Option<S
     }
 }
 
+/// Tells whether a name begins so; in any case, since servers compare so.
+pub(crate) fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
+    let start = name.get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
 /// RFC 6265bis 5.7, steps 20 to 22: what the prefix of a name promises must be true.
 fn keeps_promise(cookie: &Cookie, has_root_path: bool) -> bool {
-    let starts = |text: &[u8], prefix: &[u8]| {
-        let start = text.get(..prefix.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
     let (secure, host) = (b"__Secure-".as_slice(), b"__Host-".as_slice());
     if cookie.name.is_empty() {
-        return !starts(&cookie.value, secure) && !starts(&cookie.value, host);
+        return !has_prefix(&cookie.value, secure) && !has_prefix(&cookie.value, host);
     }
-    if starts(&cookie.name, host) {
+    if has_prefix(&cookie.name, host) {
         return cookie.secure && cookie.host_only && has_root_path;
     }
-    cookie.secure || !starts(&cookie.name, secure)
+    cookie.secure || !has_prefix(&cookie.name, secure)
 }

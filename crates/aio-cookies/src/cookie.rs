@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::coding;
 use crate::domain::Domain;
-use crate::header::{CookiePair, CookieStyle, Profile};
+use crate::header::{self, CookiePair, CookieStyle, Profile};
 use crate::path::path_match;
 
 /// A cookie of a jar.
@@ -140,6 +140,25 @@ impl Cookie {
             Profile::Aiohttp => return self,
         };
         Self { value, ..self }
+    }
+
+    /// Names what no server could have set.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        let splits = |byte: &u8| is_control(byte) || *byte == b';';
+        if self.name.iter().any(|byte| splits(byte) || *byte == b'=') {
+            return Some("name");
+        }
+        let is_bad = self.value.iter().any(is_control) || self.coded.iter().any(is_control);
+        let is_quoted = header::end_of_quoted(&self.coded) == Some(self.coded.len());
+        let is_open = !is_quoted && (self.coded.contains(&b';') || self.value.contains(&b';'));
+        if is_bad || is_open || self.name.is_empty() && self.coded.is_empty() {
+            return Some("value");
+        }
+        if !self.path.starts_with('/') {
+            return Some("path");
+        }
+        (self.host_only && self.domain.is_none()).then_some("domain")
     }
 
     /// The domain as jars look it up: that of shared cookies is empty.

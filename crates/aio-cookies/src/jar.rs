@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use url::Url;
 
 use self::index::{Index, Query};
-use crate::admit::{Origin, admit};
+use crate::admit::{Origin, admit, has_prefix, is_for_nobody};
 use crate::coding;
 use crate::cookie::Cookie;
 use crate::domain::Domain;
@@ -276,8 +276,9 @@ impl CookieJar {
     /// Adds cookies, as another jar gives them by [`cookies`](Self::cookies). Where both have
     /// one of the same name, domain and path, the one that was stored last stays.
     ///
-    /// What has ended by `now` is not added, nor what there is no room for. Rules for cookies of
-    /// responses do not apply: they applied when the cookies were stored.
+    /// What has ended by `now` is not added, nor what there is no room for. Of the rules for
+    /// cookies of responses some hold again, for others may have stored them by other rules: a
+    /// cookie for a public suffix, or with the prefix `__Host-`, is for that host alone.
     ///
     /// ```
     /// # use url::Url;
@@ -291,7 +292,7 @@ impl CookieJar {
     /// # Ok::<(), url::ParseError>(())
     /// ```
     pub fn merge(&self, cookies: impl IntoIterator<Item = Cookie>, now: SystemTime) {
-        let cookies: Vec<Cookie> = cookies.into_iter().collect();
+        let cookies: Vec<Cookie> = cookies.into_iter().map(|one| self.narrowed(one)).collect();
         let mut index = self.index();
         for cookie in cookies {
             index.merge(cookie, now);
@@ -300,12 +301,24 @@ impl CookieJar {
 
     /// Has these cookies in place of all that there are; as [`merge`](Self::merge).
     pub fn replace(&self, cookies: impl IntoIterator<Item = Cookie>, now: SystemTime) {
-        let cookies: Vec<Cookie> = cookies.into_iter().collect();
+        let cookies: Vec<Cookie> = cookies.into_iter().map(|one| self.narrowed(one)).collect();
         let mut index = self.index();
         index.clear();
         for cookie in cookies {
             index.merge(cookie, now);
         }
+    }
+
+    /// Has a cookie that others stored go to no more hosts than one of this jar's own may.
+    pub(crate) fn narrowed(&self, mut cookie: Cookie) -> Cookie {
+        let (suffixes, profile) = (self.options.use_public_suffixes, self.options.style.profile);
+        // RFC 6265bis 5.7, step 9, as of that host itself, and step 22.
+        let is_shared = |domain: &Domain| is_for_nobody(domain, suffixes, profile);
+        cookie.host_only |= cookie.domain.as_ref().is_some_and(is_shared)
+            || cookie.domain.is_some()
+                && profile == Profile::Rfc6265bis
+                && has_prefix(&cookie.name, b"__Host-");
+        cookie
     }
 
     /// Stores what `changes` makes of all cookies, ones that have ended to remove others.
@@ -404,7 +417,8 @@ impl CookieJar {
         };
         // Without an end it has not ended, whatever the time.
         let now = SystemTime::UNIX_EPOCH;
-        if let Err(refusal) = self.index().put(shared, now) {
+        let stored = self.index().put(shared, now);
+        if let Err(refusal) = stored {
             tracing::debug!(reason = refusal.reason(), "shared cookie refused");
         }
     }

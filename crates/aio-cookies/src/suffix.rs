@@ -14,6 +14,13 @@ pub(crate) fn registrable(name: &str) -> Option<&str> {
     name.get(before.rfind('.').map_or(0, |dot| dot + 1)..)
 }
 
+/// Tells whether `domain`, which has `host` in it, has other people's hosts, too: it is above
+/// what `host`'s owner registered, though the list may not name it.
+pub(crate) fn is_shared(domain: &str, host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    listed(labels).is_some() && domain.len() < registrable(labels).unwrap_or(labels).len()
+}
+
 /// Tells whether the list names `name` itself as a suffix.
 pub(crate) fn is_listed(name: &str) -> bool {
     let labels = name.strip_suffix('.').unwrap_or(name);

@@ -63,6 +63,8 @@ impl TryFrom<cookie::Cookie<'_>> for SetCookie {
 
     fn try_from(from: cookie::Cookie<'_>) -> Result<Self, CookieError> {
         let pair = CookieStyle::default().pair(from.name(), from.value())?;
+        let same_site_is_none = from.same_site() == Some(cookie::SameSite::None);
+        let is_partitioned = from.partitioned() == Some(true);
         let same_site = from.same_site().map(|same_site| same_site.to_string());
         Ok(Self {
             name: pair.name,
@@ -73,9 +75,10 @@ impl TryFrom<cookie::Cookie<'_>> for SetCookie {
                 path: from.path().map(Box::from),
                 max_age: from.max_age().map(cookie::time::Duration::whole_seconds),
                 expires: from.expires_datetime().and_then(system_time),
-                secure: from.secure() == Some(true),
+                // As that crate writes it.
+                secure: is_partitioned || from.secure().unwrap_or(same_site_is_none),
                 http_only: from.http_only() == Some(true),
-                partitioned: from.partitioned() == Some(true),
+                partitioned: is_partitioned,
                 same_site: same_site.map(String::into_boxed_str),
             },
         })

@@ -11,6 +11,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::cookie::Cookie;
 use crate::domain::Domain;
+use crate::persist;
 
 /// A cookie by its parts. The value counts among them: who writes cookies writes secrets.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -78,7 +79,7 @@ impl<'de> Deserialize<'de> for Cookie {
         let record = Record::deserialize(deserializer)?;
         let coded = record.coded_value.map(|coded| coded.0);
         let domain = match &record.domain {
-            Some(text) => Some(Domain::from_host(text).ok_or_else(|| illegal("domain"))?),
+            Some(text) => Some(persist::domain(text.as_bytes()).ok_or_else(|| illegal("domain"))?),
             None => None,
         };
         let cookie = Self {
@@ -96,7 +97,7 @@ impl<'de> Deserialize<'de> for Cookie {
             created: record.created,
             last_access: record.last_access,
         };
-        match flaw(&cookie) {
+        match cookie.flaw() {
             Some(part) => Err(illegal(part)),
             None => Ok(cookie),
         }
@@ -105,25 +106,6 @@ impl<'de> Deserialize<'de> for Cookie {
 
 fn illegal<E: de::Error>(part: &str) -> E {
     E::custom(format_args!("illegal {part} of a cookie"))
-}
-
-/// Returns which part no server could have set.
-fn flaw(cookie: &Cookie) -> Option<&'static str> {
-    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-    let is_quoted = cookie.coded.starts_with(b"\"");
-    let splits = |byte: &u8| is_control(byte) || *byte == b';';
-    if cookie.name.iter().any(|byte| splits(byte) || *byte == b'=') {
-        return Some("name");
-    }
-    let is_bad = cookie.value.iter().any(is_control) || cookie.coded.iter().any(is_control);
-    let is_open = !is_quoted && (cookie.coded.contains(&b';') || cookie.value.contains(&b';'));
-    if is_bad || is_open || cookie.name.is_empty() && cookie.coded.is_empty() {
-        return Some("value");
-    }
-    if !cookie.path.starts_with('/') {
-        return Some("path");
-    }
-    (cookie.host_only && cookie.domain.is_none()).then_some("domain")
 }
 
 impl Serialize for Octets {

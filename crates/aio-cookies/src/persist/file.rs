@@ -8,13 +8,12 @@ use std::time::SystemTime;
 
 use super::sync::Versions;
 use super::{CookieFileError, CookieFileProblem, CookieFormat, read_cookies};
-use crate::admit::is_for_nobody;
 use crate::cookie::Cookie;
 use crate::domain::Domain;
 use crate::jar::CookieJar;
 
 /// More than the largest jar takes up in any format.
-const MAX_FILE: u64 = 256 * 1024 * 1024;
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -117,7 +116,7 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is larger than 256 MiB, in no known format or damaged;
+    /// When the file cannot be read, is larger than 16 MiB, in no known format or damaged;
     /// then the jar is as it was.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         let now = SystemTime::now();
@@ -151,16 +150,19 @@ impl CookieJar {
         if base == theirs {
             return Ok(());
         }
-        let theirs = self.acceptable(theirs, now)?;
+        // As the format holds them, or what it does not hold would look like a change.
+        let held = |cookies: &[Cookie]| {
+            let held = self.acceptable(&format.write(cookies), now);
+            held.unwrap_or_default()
+        };
+        let theirs = held(&self.acceptable(theirs, now)?);
         // It has been read or written before; of a file that was not, it is empty.
-        let base = self.acceptable(&base, now).unwrap_or_default();
+        let base = held(&self.acceptable(&base, now).unwrap_or_default());
         let profile = self.options().style.profile;
         self.change(now, |ours| {
-            // As the format holds them, or what it does not hold would look like a change.
-            let ours = self.acceptable(&format.write(ours), now);
             let versions = Versions {
                 base: &base,
-                ours: &ours.unwrap_or_default(),
+                ours: &held(ours),
                 theirs: &theirs,
             };
             versions.changes(profile)
@@ -175,14 +177,7 @@ impl CookieJar {
         // CKY-84: the rules for responses hold for files, as far as they can.
         let of_address = |cookie: &Cookie| cookie.domain().is_some_and(Domain::is_ip);
         cookies.retain(|cookie| options.allow_ip_hosts || !of_address(cookie));
-        for cookie in &mut cookies {
-            let (suffixes, profile) = (options.use_public_suffixes, options.style.profile);
-            let domain = cookie.domain.as_ref();
-            // RFC 6265bis 5.7, step 9, as of that host itself.
-            cookie.host_only |=
-                domain.is_some_and(|domain| is_for_nobody(domain, suffixes, profile));
-        }
-        Ok(cookies)
+        Ok(cookies.into_iter().map(|one| self.narrowed(one)).collect())
     }
 
     fn synced(&self) -> MutexGuard<'_, Synced> {

@@ -108,17 +108,13 @@ pub fn read_cookies(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, Cookie
     Ok(cookies)
 }
 
-/// Tells whether no octet of `cookie` could end the header that it is sent in.
+/// Tells whether `cookie` would not end the header that it is sent in, or its pair there.
 fn can_be_sent(cookie: &Cookie) -> bool {
-    let is_plain = |octets: &[u8]| {
-        let mut octets = octets.iter();
-        octets.all(|octet| !octet.is_ascii_control() || *octet == b'\t')
-    };
-    let can = is_plain(&cookie.name) && is_plain(&cookie.value) && is_plain(&cookie.coded);
-    if !can {
-        tracing::debug!(name = %cookie.name(), "cookie of a file has a control character");
+    let flaw = cookie.flaw();
+    if let Some(flaw) = flaw {
+        tracing::debug!(name = %cookie.name(), flaw, "cookie of a file left out");
     }
-    can
+    flaw.is_none()
 }
 
 /// A cookie of a file of which nothing but this is known yet.
@@ -145,7 +141,7 @@ fn cookie(name: &[u8], coded: &[u8], domain: Option<Domain>, path: Option<&[u8]>
 
 /// Reads octets as a host or a domain; none, if no URL can have such a host. Formats take
 /// some of what these would have for the end of the name.
-fn domain(octets: &[u8]) -> Option<Domain> {
+pub(crate) fn domain(octets: &[u8]) -> Option<Domain> {
     let text = std::str::from_utf8(octets).ok()?;
     if text.contains(|c: char| c.is_ascii_control() || " #/<>?@\\^|".contains(c)) {
         return None;

@@ -57,13 +57,16 @@ pub(super) fn read(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieF
             let Some(object) = pickle.object(value, Kind::Morsel) else {
                 return Err(malformed(bucket.at, "a cookie that is no Morsel"));
             };
-            budget.spend(place.len(), object.at)?;
+            budget.spend(COOKIE + place.len(), object.at)?;
             let morsel = Morsel::of(&pickle, object, &mut budget)?;
             cookies.extend(morsel.cookie(host.as_ref(), now));
         }
     }
     Ok(cookies)
 }
+
+/// What a cookie takes besides its texts, in octets. In a file it takes more than a 16th of it.
+const COOKIE: usize = 256;
 
 /// What may still be looked at: one text or object can stand in any number of places.
 struct Budget(usize);
