@@ -274,7 +274,7 @@ impl CookieJar {
     }
 
     /// Adds cookies, as another jar gives them by [`cookies`](Self::cookies). Where both have
-    /// one of the same name, domain and path, the one that was stored last stays.
+    /// one of the same name, domain and path, the one that was stored or sent last stays.
     ///
     /// What has ended by `now` is not added, nor what there is no room for. Of the rules for
     /// cookies of responses some hold again, for others may have stored them by other rules: a
