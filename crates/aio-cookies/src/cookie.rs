@@ -188,6 +188,16 @@ impl Cookie {
         self.name == other.name && is_same_kind && self.has_path(&other.path, profile)
     }
 
+    /// Tells whether `other` is this cookie, sent or not since.
+    pub(crate) fn is_same_but_for_use(&self, other: &Self) -> bool {
+        let last_access = other.last_access;
+        *other
+            == Self {
+                last_access,
+                ..self.clone()
+            }
+    }
+
     /// The pair to send; SPEC CKY-50 to 52.
     pub(crate) fn pair(&self, style: CookieStyle) -> CookiePair {
         let value = match style.profile {

@@ -19,7 +19,7 @@ use crate::header::{self, CookiePair, CookieStyle, Profile};
 use crate::host::Host;
 use crate::options::CookieJarOptions;
 use crate::parse::{Attributes, SetCookie};
-use crate::persist::Synced;
+use crate::persist::{Change, Synced};
 use crate::store::{CookieRequest, CookieStore};
 
 /// CKY-25: those behind are not stored.
@@ -321,16 +321,17 @@ impl CookieJar {
         cookie
     }
 
-    /// Stores what `changes` makes of all cookies, ones that have ended to remove others.
-    pub(crate) fn change(&self, now: SystemTime, changes: impl FnOnce(&[Cookie]) -> Vec<Cookie>) {
-        let profile = self.options.style.profile;
+    /// Stores `changes` that another jar made, ones that have ended to remove others; but where
+    /// this jar holds another cookie than it then did, that stays. Returns what there is no
+    /// room for.
+    pub(crate) fn change(&self, changes: Vec<Change>, now: SystemTime) -> Vec<Cookie> {
+        let mut refused = Vec::new();
         let mut index = self.index();
         index.remove_expired(now);
-        for cookie in changes(&index.cookies()) {
-            if let Err(refusal) = index.put(cookie.in_profile(profile), now) {
-                tracing::debug!(reason = refusal.reason(), "cookie of a file not stored");
-            }
+        for change in changes {
+            refused.extend(index.change(change, now));
         }
+        refused
     }
 
     /// Counts the cookies, with those that have ended but were not yet looked at.

@@ -11,6 +11,7 @@ use crate::header::{CookiePair, CookieStyle, Profile};
 use crate::host::Host;
 use crate::options::CookieLimits;
 use crate::path::path_match;
+use crate::persist::Change;
 use crate::site::Reach;
 
 // CKY-38: aiohttp's limits of a request; the header counts with its name. RFC 6265bis has
@@ -142,6 +143,32 @@ impl Index {
         if let Err(refusal) = self.put(cookie, now) {
             tracing::debug!(reason = refusal.reason(), "cookie not merged");
         }
+    }
+
+    /// Stores a cookie of another jar in the place of the one that was seen there, or in its own
+    /// if there is room; returns it, if there is none.
+    pub(super) fn change(&mut self, change: Change, now: SystemTime) -> Option<Cookie> {
+        let Change { seen, cookie } = change;
+        let profile = self.style.profile;
+        let mut stored = self.of_domain(cookie.domain_key()).iter();
+        let own = stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
+        let is_as_seen = match (own, &seen) {
+            (Some(own), Some(seen)) => own.cookie.is_same_but_for_use(seen),
+            (own, seen) => own.is_none() && seen.is_none(),
+        };
+        if !is_as_seen {
+            return None;
+        }
+        let is_full = own.is_none() && self.is_full_for(&cookie);
+        if is_full || self.put(cookie.clone(), now).is_err() {
+            return Some(cookie);
+        }
+        None
+    }
+
+    fn is_full_for(&self, cookie: &Cookie) -> bool {
+        let of_site = self.of_site(self.site(cookie)).count();
+        of_site >= self.limits.of_a_site || self.len >= self.limits.in_all
     }
 
     /// Tells whether `cookie` would hide a secure one: RFC 6265bis 5.7, step 16.

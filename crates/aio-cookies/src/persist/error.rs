@@ -4,13 +4,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A file of cookies that cannot be read or written; the jar is as it was.
+/// A file of cookies that cannot be loaded or saved.
+///
+/// Its text names the file; what is wrong with it is the [`source`](std::error::Error::source).
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{}{problem}", .path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default())]
+#[error("cannot load or save cookies in {}", .path.display())]
 #[non_exhaustive]
 pub struct CookieFileError {
-    /// Which file it is, if it is one.
-    pub path: Option<PathBuf>,
+    /// Which file it is.
+    pub path: PathBuf,
     /// What is wrong with it.
     #[source]
     pub problem: CookieFileProblem,
@@ -20,13 +22,13 @@ pub struct CookieFileError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieFileProblem {
-    /// The operating system cannot read or write it.
-    #[error("cannot be opened, read or written")]
-    Io(#[source] Arc<io::Error>),
+    /// The operating system cannot read or write it, or it is no regular file.
+    #[error(transparent)]
+    Io(Arc<io::Error>),
     /// It is in none of the known formats.
     #[error("no file of cookies in a known format")]
     UnknownFormat,
-    /// It is larger than any file of cookies.
+    /// It is larger than any file of cookies, or would be.
     #[error("larger than {limit} bytes")]
     TooLarge {
         /// How large a file may be.

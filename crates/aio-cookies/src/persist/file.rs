@@ -1,29 +1,17 @@
 //! Saves jars and loads them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::sync::Versions;
+use super::place::{self, Place};
+use super::sync::{self, Synced, Versions};
 use super::{CookieFileError, CookieFileProblem, CookieFormat, read_cookies};
 use crate::cookie::Cookie;
 use crate::domain::Domain;
 use crate::jar::CookieJar;
-
-/// More than the largest jar takes up in any format.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
-
-/// As many links in a row as Linux follows.
-const MAX_LINKS: usize = 40;
-
-/// The file that a jar was last loaded from or saved in, and what was in it.
-#[derive(Default)]
-pub(crate) struct Synced {
-    file: PathBuf,
-    content: Vec<u8>,
-}
 
 impl CookieJar {
     /// Saves the cookies in a file, in aiohttp's JSON; [`load`](Self::load) reads it, as does
@@ -31,11 +19,19 @@ impl CookieJar {
     ///
     /// A crash at any time leaves the old file whole, or the new one: that is written beside
     /// it, and takes its name when it is safe on the disk. A new file is for its owner alone
-    /// (mode 0600), one that was there keeps its mode; a link is followed. Processes that
-    /// save take turns; an empty file `.<name>.lock` stays for this. Cookies that have ended
+    /// (mode 0600); one that was there keeps its mode, its owner and its group, and where these
+    /// cannot be kept, the new one is for who saves it alone. Access lists are not kept. A
+    /// symbolic link is followed; another hard link has the old file. Cookies that have ended
     /// are not saved.
     ///
-    /// This waits for the disk; of an async program, another thread should do it.
+    /// Who saves the same file takes turns, processes and threads: they lock a file
+    /// `.<name>.lock` beside it, which is there while it is saved (on Windows it stays). This
+    /// waits for the others without a limit. Where files cannot be locked, as on some network
+    /// file systems and on Android, it is saved without a turn, whole all the same. Files
+    /// `.<name>.<numbers>.tmp` that a killed process leaves are removed by who saves next.
+    ///
+    /// This waits for the disk, and for others; in async code it belongs in another thread:
+    /// `tokio::task::spawn_blocking(move || jar.save(path))`.
     ///
     /// ```
     /// # let directory = std::env::temp_dir().join(format!("aio-cookies-{}", std::process::id()));
@@ -56,8 +52,9 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// When the file, or one beside it, cannot be written, or when it is no regular file; then
-    /// it is as it was.
+    /// When the file, or one beside it, cannot be written, when it is no regular file, or
+    /// when it would be larger than 256 MiB; then it is as it was. Only when the disk fails as
+    /// it is told to keep the new name, it is the new file that is there.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         self.save_as(path, CookieFormat::default())
     }
@@ -73,7 +70,8 @@ impl CookieJar {
         format: CookieFormat,
     ) -> Result<(), CookieFileError> {
         let path = path.as_ref();
-        let saved = Place::lock(path).and_then(|place| self.write(&place, format));
+        let place = Place::wait(path).map_err(CookieFileProblem::from);
+        let saved = place.and_then(|place| self.write(&place, format, Vec::new()));
         saved.map_err(|problem| at(path, problem))
     }
 
@@ -83,8 +81,11 @@ impl CookieJar {
     /// What the file has got since this jar was last loaded from it or saved in it, the jar gets
     /// too, and it loses what the file has lost; of another file it gets all. Where both have
     /// changed a cookie, or removed it, the jar's change counts: it is the last one. What was
-    /// loaded or saved last is remembered for this. A file that is empty, or not there yet,
-    /// changes nothing.
+    /// last loaded from a file or saved in it is remembered for this, for eight files. A file
+    /// that is empty, or not there yet, changes nothing.
+    ///
+    /// Cookies of the file that the jar takes none of, those of IP addresses or those that it
+    /// has no room for, stay in the file.
     ///
     /// # Errors
     ///
@@ -96,14 +97,17 @@ impl CookieJar {
         format: CookieFormat,
     ) -> Result<(), CookieFileError> {
         let path = path.as_ref();
-        let saved = Place::lock(path).and_then(|place| {
-            match read_file(&place.file) {
-                Ok(theirs) if theirs.is_empty() => {}
-                Ok(theirs) => self.bring_in(&theirs, &place.file, format)?,
-                Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        let place = Place::wait(path).map_err(CookieFileProblem::from);
+        let saved = place.and_then(|place| {
+            let others = match place::read(place.file()) {
+                Ok(theirs) if theirs.is_empty() => Vec::new(),
+                Ok(theirs) => self.bring_in(&theirs, place.file(), format)?,
+                Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    Vec::new()
+                }
                 Err(problem) => return Err(problem),
-            }
-            self.write(&place, format)
+            };
+            self.write(&place, format, others)
         });
         saved.map_err(|problem| at(path, problem))
     }
@@ -114,91 +118,88 @@ impl CookieJar {
     /// 3.14: see [`read_cookies`]. A jar that takes no cookies from IP addresses
     /// takes none of theirs here; what is for a public suffix is for that host alone.
     ///
+    /// This waits for the disk, as [`save`](Self::save) does, but for nobody who is saving: the
+    /// file is whole at any time.
+    ///
     /// # Errors
     ///
-    /// When the file cannot be read, is larger than 16 MiB, in no known format or damaged;
-    /// then the jar is as it was.
+    /// When the file cannot be read, is no regular file, larger than 256 MiB, in no known
+    /// format or damaged; then the jar is as it was.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
-        let now = SystemTime::now();
-        let loaded = read_file(path.as_ref()).and_then(|bytes| {
-            let cookies = self.acceptable(&bytes, now)?;
-            let mut synced = self.synced();
-            self.replace(cookies, now);
-            *synced = Synced::new(path.as_ref(), bytes);
-            Ok(())
-        });
-        loaded.map_err(|problem| at(path.as_ref(), problem))
-    }
-
-    fn write(&self, place: &Place, format: CookieFormat) -> Result<(), CookieFileProblem> {
-        let mut synced = self.synced();
-        let bytes = format.write(&self.cookies(SystemTime::now()));
-        place.replace(&bytes)?;
-        *synced = Synced::new(&place.file, bytes);
+        let (path, now) = (path.as_ref(), SystemTime::now());
+        let cookies = place::read(path).and_then(|bytes| read_cookies(&bytes, now));
+        let (cookies, _) = self.divided(cookies.map_err(|problem| at(path, problem))?);
+        self.replace(cookies.iter().cloned(), now);
+        let profile = self.options().style.profile;
+        let held = sync::common(cookies, &self.cookies(now), profile);
+        let file = whole_path(path);
+        self.synced().remember(file, held);
         Ok(())
     }
 
-    /// Takes what others have done to a file that now has this content.
+    /// Saves the jar's cookies, and `others` that are in the file only.
+    fn write(
+        &self,
+        place: &Place,
+        format: CookieFormat,
+        others: Vec<Cookie>,
+    ) -> Result<(), CookieFileProblem> {
+        let mut all = others;
+        let count = all.len();
+        // Last, so that they count if the jar has got one of the others meanwhile.
+        all.extend(self.cookies(SystemTime::now()));
+        let bytes = format.write(&all);
+        place::check_length(bytes.len() as u64)?;
+        place.replace(&bytes)?;
+        let (ours, file) = (all.split_off(count), whole_path(place.file()));
+        self.synced().remember(file, ours);
+        Ok(())
+    }
+
+    /// Takes what others have done to a file that now has this content; returns what the jar
+    /// does not take of it.
     fn bring_in(
         &self,
         theirs: &[u8],
         file: &Path,
         format: CookieFormat,
-    ) -> Result<(), CookieFileProblem> {
+    ) -> Result<Vec<Cookie>, CookieFileProblem> {
         let now = SystemTime::now();
-        let base = self.synced().content_of(file).to_vec();
-        if base == theirs {
-            return Ok(());
-        }
+        let (theirs, mut others) = self.divided(read_cookies(theirs, now)?);
+        let (file, ours) = (whole_path(file), self.cookies(now));
+        let base = self.synced().with(&file);
         // As the format holds them, or what it does not hold would look like a change.
         let held = |cookies: &[Cookie]| {
-            let held = self.acceptable(&format.write(cookies), now);
-            held.unwrap_or_default()
+            let held = read_cookies(&format.write(cookies), now);
+            self.divided(held.unwrap_or_default()).0
         };
-        let theirs = held(&self.acceptable(theirs, now)?);
-        // It has been read or written before; of a file that was not, it is empty.
-        let base = held(&self.acceptable(&base, now).unwrap_or_default());
-        let profile = self.options().style.profile;
-        self.change(now, |ours| {
-            let versions = Versions {
-                base: &base,
-                ours: &held(ours),
-                theirs: &theirs,
-            };
-            versions.changes(profile)
-        });
-        Ok(())
+        let versions = Versions {
+            base: &held(&base),
+            ours: &held(&ours),
+            theirs: &held(&theirs),
+        };
+        let changes = versions.changes(&ours, self.options().style.profile);
+        let refused = self.change(changes, now);
+        for cookie in &refused {
+            tracing::debug!(name = %cookie.name(), "no room for a cookie of a file");
+        }
+        others.extend(refused);
+        Ok(others)
     }
 
-    /// Reads what this jar may hold.
-    fn acceptable(&self, bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieFileProblem> {
-        let mut cookies = read_cookies(bytes, now)?;
-        let options = self.options();
+    /// Returns which cookies of a file this jar may hold, and as what, and the others.
+    fn divided(&self, cookies: Vec<Cookie>) -> (Vec<Cookie>, Vec<Cookie>) {
         // CKY-84: the rules for responses hold for files, as far as they can.
-        let of_address = |cookie: &Cookie| cookie.domain().is_some_and(Domain::is_ip);
-        cookies.retain(|cookie| options.allow_ip_hosts || !of_address(cookie));
-        Ok(cookies.into_iter().map(|one| self.narrowed(one)).collect())
+        let is_of_address = |cookie: &Cookie| cookie.domain().is_some_and(Domain::is_ip);
+        let (own, others): (Vec<_>, Vec<_>) = cookies
+            .into_iter()
+            .partition(|cookie| self.options().allow_ip_hosts || !is_of_address(cookie));
+        let own = own.into_iter().map(|cookie| self.narrowed(cookie));
+        (own.collect(), others)
     }
 
     fn synced(&self) -> MutexGuard<'_, Synced> {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Synced {
-    fn new(file: &Path, content: Vec<u8>) -> Self {
-        Self {
-            file: whole_path(file),
-            content,
-        }
-    }
-
-    fn content_of(&self, file: &Path) -> &[u8] {
-        if self.file == whole_path(file) {
-            &self.content
-        } else {
-            &[]
-        }
     }
 }
 
@@ -209,112 +210,7 @@ fn whole_path(file: &Path) -> PathBuf {
 
 fn at(path: &Path, problem: CookieFileProblem) -> CookieFileError {
     CookieFileError {
-        path: Some(path.into()),
+        path: path.into(),
         problem,
-    }
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, CookieFileProblem> {
-    let file = File::open(path)?;
-    let is_too_large = file.metadata()?.len() > MAX_FILE;
-    let mut bytes = Vec::new();
-    // Devices have no length, and files may grow.
-    let mut file = file.take(MAX_FILE + 1);
-    if is_too_large || file.read_to_end(&mut bytes)? as u64 > MAX_FILE {
-        return Err(CookieFileProblem::TooLarge { limit: MAX_FILE });
-    }
-    Ok(bytes)
-}
-
-/// A file that nobody else saves meanwhile.
-struct Place {
-    file: PathBuf,
-    /// Where it is written; only who has the lock does this.
-    temporary: PathBuf,
-    /// Held until it is closed. The file itself has others' eyes on it, which it is taken
-    /// from when another gets its name.
-    _lock: File,
-}
-
-impl Place {
-    /// Waits until it is this process's turn to save `path`.
-    fn lock(path: &Path) -> Result<Self, CookieFileProblem> {
-        let file = behind_links(path);
-        let Some(name) = file.file_name().map(|name| name.to_string_lossy()) else {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        };
-        let lock = for_owner().open(file.with_file_name(format!(".{name}.lock")))?;
-        lock.lock()?;
-        Ok(Self {
-            temporary: file.with_file_name(format!(".{name}.tmp")),
-            file,
-            _lock: lock,
-        })
-    }
-
-    /// Gives the file another content, all at once.
-    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let old = match fs::metadata(&self.file) {
-            // A device would be gone.
-            Ok(old) if !old.is_file() => {
-                let reason = "not a regular file";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-            }
-            Ok(old) => Some(old),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        // What a process left that was killed. It is not written to: it might be someone
-        // else's, or a link.
-        match fs::remove_file(&self.temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut temporary = for_owner().create_new(true).open(&self.temporary)?;
-        let written = temporary.write_all(bytes).and_then(|()| {
-            if let Some(old) = old {
-                temporary.set_permissions(old.permissions())?;
-            }
-            temporary.sync_all()?;
-            fs::rename(&self.temporary, &self.file)
-        });
-        if written.is_err() {
-            // It has secrets; the error that is told is the first one.
-            drop(fs::remove_file(&self.temporary));
-        }
-        written?;
-        sync_directory(&self.file);
-        Ok(())
-    }
-}
-
-/// Opens a file for writing, or makes one that only its owner can read.
-fn for_owner() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// The file that `path` leads to, which need not be there.
-fn behind_links(path: &Path) -> PathBuf {
-    let mut path = path.to_path_buf();
-    for _ in 0..MAX_LINKS {
-        let Ok(target) = fs::read_link(&path) else {
-            break;
-        };
-        path = path.with_file_name("").join(target);
-    }
-    path
-}
-
-/// Writes to the disk that the file has its name. Systems that cannot do it need it not; the
-/// file is whole with either content.
-fn sync_directory(file: &Path) {
-    let directory = file.parent().filter(|parent| *parent != Path::new(""));
-    let directory = File::open(directory.unwrap_or(Path::new(".")));
-    if let Err(error) = directory.and_then(|directory| directory.sync_all()) {
-        tracing::debug!(%error, "directory of a file of cookies not synced");
     }
 }

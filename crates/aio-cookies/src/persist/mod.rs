@@ -11,7 +11,15 @@ mod pickle;
 #[cfg(not(feature = "pickle"))]
 #[path = "no_pickle.rs"]
 mod pickle;
+mod place;
 mod sync;
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod system;
+#[cfg(not(unix))]
+#[path = "no_unix.rs"]
+mod system;
+mod turn;
 mod writer;
 
 use std::borrow::Cow;
@@ -23,7 +31,7 @@ use crate::cookie::Cookie;
 use crate::domain::Domain;
 
 pub use self::error::{CookieFileError, CookieFileProblem};
-pub(crate) use self::file::Synced;
+pub(crate) use self::sync::{Change, Synced};
 
 /// How cookies are written into a file.
 ///

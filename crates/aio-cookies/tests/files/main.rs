@@ -2,15 +2,24 @@
 
 mod elsewhere;
 mod formats;
+mod merging;
 #[cfg(unix)]
-mod killed;
+mod places;
+#[cfg(unix)]
+mod processes;
 mod saving;
+#[cfg(unix)]
+mod turns;
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use std::{env, fs, process};
+use std::{env, fs, io, process};
 
-use aio_cookies::{Cookie, CookieJar, CookieJarOptions, CookieRequest};
+use aio_cookies::{
+    Cookie, CookieFileError, CookieFileProblem, CookieFormat, CookieJar, CookieJarOptions,
+    CookieRequest,
+};
 use url::Url;
 
 /// A directory of a test, removed at its end.
@@ -101,4 +110,53 @@ fn show_all(jar: &CookieJar) -> Vec<String> {
 fn read(path: &Path) -> String {
     let bytes = fs::read(path).expect("a file");
     String::from_utf8(bytes).expect("UTF-8")
+}
+
+const SITE: &str = "https://a.test/";
+
+const FORMATS: [CookieFormat; 3] = [
+    CookieFormat::Aiohttp,
+    CookieFormat::Netscape,
+    CookieFormat::Browser,
+];
+
+fn jar_with(fields: &[&str]) -> CookieJar {
+    let jar = CookieJar::new();
+    set(&jar, SITE, fields);
+    jar
+}
+
+fn loaded(path: &Path) -> CookieJar {
+    let jar = CookieJar::new();
+    jar.load(path).expect("a file of cookies");
+    jar
+}
+
+/// What files there are in a directory.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    // Elsewhere the lock stays.
+    names.retain(|name| cfg!(unix) || !name.ends_with(".lock"));
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn check_io(result: Result<(), CookieFileError>, path: &Path, want: io::ErrorKind) {
+    let error = result.expect_err("no such file can be");
+    assert_eq!(error.path, path);
+    let text = format!("cannot load or save cookies in {}", path.display());
+    assert_eq!(error.to_string(), text);
+    let cause = error.source().expect("what it is").to_string();
+    match error.problem {
+        CookieFileProblem::Io(error) => {
+            assert_eq!(error.kind(), want, "{error}");
+            assert_eq!(cause, error.to_string());
+        }
+        other => panic!("{other}"),
+    }
 }
