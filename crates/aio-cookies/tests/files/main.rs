@@ -8,6 +8,8 @@ mod places;
 #[cfg(unix)]
 mod processes;
 mod saving;
+#[cfg(target_os = "linux")]
+mod traced;
 #[cfg(unix)]
 mod turns;
 
