@@ -24,11 +24,12 @@ impl CookieJar {
     /// symbolic link is followed; another hard link has the old file. Cookies that have ended
     /// are not saved.
     ///
-    /// Who saves the same file takes turns, processes and threads: they lock a file
+    /// Processes and threads that save the same file take turns: they lock a file
     /// `.<name>.lock` beside it, which is there while it is saved (on Windows it stays). This
-    /// waits for the others without a limit. Where files cannot be locked, as on some network
-    /// file systems and on Android, it is saved without a turn, whole all the same. Files
-    /// `.<name>.<numbers>.tmp` that a killed process leaves are removed by who saves next.
+    /// waits for the others without a limit. Where that cannot be locked, as on some network
+    /// file systems, on Android, or when it is another user's, the jar is saved without a turn,
+    /// whole all the same. A file `.<name>.<numbers>.tmp` that a killed process leaves is removed
+    /// by the next one that has a turn.
     ///
     /// This waits for the disk, and for others; in async code it belongs in another thread:
     /// `tokio::task::spawn_blocking(move || jar.save(path))`.

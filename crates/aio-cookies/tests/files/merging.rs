@@ -1,8 +1,13 @@
 //! Jars that are saved in one file have what all of them did.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::SystemTime;
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
+use proptest::sample::select;
 
 use aio_cookies::{CookieFormat, CookieJar, CookieJarOptions, CookieLimits, Profile};
 
@@ -294,4 +299,100 @@ fn what_a_jar_removed_to_keep_its_limits_goes_from_the_file() {
     jar.save_merged(&path, CookieFormat::Aiohttp)
         .expect("saved");
     assert_eq!(header(&loaded(&path), SITE), want);
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Set(u8, u8),
+    Remove(u8),
+    Save,
+    Merge,
+    Load,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let step = prop_oneof![
+        3 => (0..3_u8, 0..3_u8).prop_map(|(name, value)| Step::Set(name, value)),
+        2 => (0..3_u8).prop_map(Step::Remove),
+        1 => Just(Step::Save),
+        4 => Just(Step::Merge),
+        1 => Just(Step::Load),
+    ];
+    vec((0..3_usize, step), 1..40)
+}
+
+/// What a jar holds by the rules, and what it last had in common with the file.
+#[derive(Default)]
+struct Model {
+    ours: BTreeMap<u8, u8>,
+    base: BTreeMap<u8, u8>,
+}
+
+impl Model {
+    fn bring_in(&mut self, theirs: &BTreeMap<u8, u8>) {
+        for name in 0..3 {
+            let (base, theirs) = (self.base.get(&name), theirs.get(&name));
+            if self.ours.get(&name) == base && theirs != base {
+                self.ours.remove(&name);
+                self.ours.extend(theirs.map(|&value| (name, value)));
+            }
+        }
+    }
+}
+
+fn held(jar: &CookieJar) -> BTreeMap<u8, u8> {
+    let cookies = jar.cookies(SystemTime::now());
+    let number = |text: &str| text.parse().expect("a number");
+    let pairs = cookies
+        .iter()
+        .map(|one| (number(&one.name()), number(&one.value())));
+    pairs.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    // Three jars do things to one file, in any order.
+    #[test]
+    fn a_file_has_what_all_of_its_jars_did(steps in steps(), format in select(FORMATS.to_vec())) {
+        let scratch = Scratch::new("merge-model");
+        let path = scratch.path("cookies");
+        let jars: [CookieJar; 3] = std::array::from_fn(|_| CookieJar::new());
+        let mut models: [Model; 3] = std::array::from_fn(|_| Model::default());
+        let mut file = None;
+        for (at, step) in steps {
+            let (jar, model) = (&jars[at], &mut models[at]);
+            match step {
+                Step::Set(name, value) => {
+                    set(jar, SITE, &[&format!("{name}={value}")]);
+                    model.ours.insert(name, value);
+                }
+                Step::Remove(name) => {
+                    set(jar, SITE, &[&format!("{name}=; Max-Age=0")]);
+                    model.ours.remove(&name);
+                }
+                Step::Load => if let Some(file) = &file {
+                    jar.load(&path).expect("loaded");
+                    model.ours.clone_from(file);
+                    model.base.clone_from(file);
+                },
+                Step::Save | Step::Merge => {
+                    if matches!(step, Step::Save) {
+                        jar.save_as(&path, format).expect("saved");
+                    } else {
+                        jar.save_merged(&path, format).expect("saved");
+                        if let Some(theirs) = &file {
+                            model.bring_in(theirs);
+                        }
+                    }
+                    model.base.clone_from(&model.ours);
+                    file = Some(model.ours.clone());
+                }
+            }
+            assert_eq!(held(jar), model.ours);
+            if let Some(file) = &file {
+                assert_eq!(held(&loaded(&path)), *file);
+            }
+        }
+    }
 }

@@ -208,6 +208,17 @@ fn no_kill_leaves_half_a_file() {
 }
 
 #[test]
+fn a_name_without_a_directory_is_one_in_the_current_one() {
+    let scratch = Scratch::new("current");
+    for _ in 0..2 {
+        let mut process = command(&[], "saves", Path::new("cookies"), 1);
+        check_done(process.current_dir(&scratch.0).spawn().expect("started"));
+        assert_eq!(header(&loaded(&scratch.path("cookies")), SITE), "a=2");
+        assert_eq!(names(&scratch.0), ["cookies"]);
+    }
+}
+
+#[test]
 fn two_processes_that_save_at_once_lose_no_cookie() {
     let scratch = Scratch::new("two");
     let path = scratch.path("cookies");
