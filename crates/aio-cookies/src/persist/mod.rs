@@ -12,6 +12,7 @@ mod pickle;
 #[path = "no_pickle.rs"]
 mod pickle;
 mod place;
+mod surrogates;
 mod sync;
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -36,7 +37,8 @@ pub(crate) use self::sync::{Change, Synced};
 /// How cookies are written into a file.
 ///
 /// No format has the times at which a cookie was stored and sent; the order in the file is
-/// that of their age. [`read_cookies`] reads all of them.
+/// that of their age. [`read_cookies`] reads all of them. Of cookies with the same name,
+/// domain, path and scope, of which a jar has one, JSON of aiohttp has the last.
 ///
 /// ```
 /// # use std::time::SystemTime;
@@ -61,17 +63,24 @@ pub enum CookieFormat {
     /// aiohttp cannot have, of octets that are not UTF-8 or with a tab, has them as lone
     /// surrogates, as Python calls them: aiohttp leaves the cookie out. Where cookies differ
     /// in a slash at the end of their path, or in being for one host, aiohttp takes the last.
+    /// Cookies of one domain and path stand together: of their age, the order among others is
+    /// not held.
     #[default]
     Aiohttp,
     /// The `cookies.txt` of curl, wget, yt-dlp and Python's `http.cookiejar`.
     ///
     /// It has no `SameSite` and no `Partitioned`, and whole seconds. A shared cookie is left
-    /// out, and one with a tab or an end of a line in its name, its value or its path.
+    /// out, and one with a tab or an end of a line in its name, its value or its path. To
+    /// curl, what has no name is a name without a value.
     Netscape,
     /// A JSON array, as the browser extensions Cookie-Editor and EditThisCookie export it.
     ///
     /// It has no `Partitioned`, and of `SameSite` what browsers know; of the end of a cookie,
     /// microseconds. A shared cookie is left out. Octets are as in [`Self::Aiohttp`].
+    ///
+    /// What Puppeteer, Playwright (its whole storage state) and Selenium save is read, too. A
+    /// cookie that the browser kept for pages of another site than its own is left out then:
+    /// requests here have no pages.
     Browser,
 }
 
@@ -93,7 +102,9 @@ impl CookieFormat {
 /// With feature `pickle`, it reads the files of aiohttp before 3.14, too. What has ended by
 /// `now` is left out, and what could not be sent, with a `tracing` event; so is what would
 /// be for another domain than it is filed under. A jar takes the rest by
-/// [`replace`](crate::CookieJar::replace) or [`merge`](crate::CookieJar::merge).
+/// [`replace`](crate::CookieJar::replace) or [`merge`](crate::CookieJar::merge). Ends are as
+/// the file has them: that servers may have a cookie last 400 days, and no more, is not asked
+/// of files.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
 //! `cookies.txt`, as Netscape had it: a line for each cookie, tabs between its columns.
 
+use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use super::{CookieFileProblem, cookie, domain, seconds, time};
@@ -25,8 +26,11 @@ pub(super) fn write(cookies: &[Cookie]) -> Vec<u8> {
 
 /// Tells whether `cookie` has nothing that ends a column or a line.
 fn fits(cookie: &Cookie) -> bool {
-    let columns = [&*cookie.name, &*cookie.coded, cookie.path.as_bytes()];
-    let mut octets = columns.into_iter().flatten();
+    let texts = [cookie.domain_key(), &*cookie.path].map(str::as_bytes);
+    let mut octets = [&*cookie.name, &*cookie.coded]
+        .into_iter()
+        .chain(texts)
+        .flatten();
     octets.all(|octet| !matches!(octet, b'\t' | b'\n' | b'\r' | b'\0'))
 }
 
@@ -101,11 +105,13 @@ fn read_line(line: &[u8]) -> Result<Cookie, &'static str> {
     })
 }
 
-/// wget puts the port behind a host, where it is not the usual one.
+/// wget puts the port behind a host, where it is not the usual one; behind an IPv6 address,
+/// too, of which some become others by it.
 fn without_port(host: &[u8]) -> &[u8] {
-    let mut parts = host.split(|&byte| byte == b':');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(host), Some(port), None) if port.iter().all(u8::is_ascii_digit) => host,
+    let text = std::str::from_utf8(host).unwrap_or_default();
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match text.rsplit_once(':') {
+        Some((bare, port)) if is_port(port) && text.parse::<Ipv6Addr>().is_err() => bare.as_bytes(),
         _ => host,
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use self::input::malformed;
 use self::value::{Kind, Object, Pickle, Value};
-use super::{CookieFileProblem, cookie, domain};
+use super::{CookieFileProblem, cookie, domain, surrogates};
 use crate::admit::LAST_SECOND;
 use crate::cookie::Cookie;
 use crate::date::parse_date;
@@ -174,24 +174,9 @@ impl<'a> Morsel<'a> {
     }
 }
 
-/// The octets of a text; of what is not UTF-8, Python keeps each as a surrogate of its own.
+/// The octets of a text; one that has none, as Python sees it, stays as it is.
 fn octets(text: &[u8]) -> Cow<'_, [u8]> {
-    if std::str::from_utf8(text).is_ok() {
-        return Cow::Borrowed(text);
-    }
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        // U+DC80 to U+DCFF.
-        if let [0xed, high @ 0xb2..=0xb3, low @ 0x80..=0xbf, behind @ ..] = rest {
-            octets.push((high & 3) << 6 | (low & 0x3f));
-            rest = behind;
-        } else {
-            octets.push(*first);
-            rest = behind;
-        }
-    }
-    Cow::Owned(octets)
+    surrogates::octets(text).unwrap_or(Cow::Borrowed(text))
 }
 
 /// Reads an item of a Morsel; `None` if it can be no attribute.

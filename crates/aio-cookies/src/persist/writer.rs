@@ -1,4 +1,7 @@
 //! Writes JSON as Python's `json.dump` does with `indent=2`.
+//!
+//! serde_json has neither strings of octets nor ASCII alone: a `Formatter` of ours that has
+//! both would be as long as this.
 
 use std::borrow::Cow;
 use std::fmt::Write;

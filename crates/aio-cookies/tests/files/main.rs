@@ -1,5 +1,7 @@
 //! Jars in files: what is in them, how they get there, and who else reads them.
 
+mod browsers;
+mod cookies_txt;
 mod elsewhere;
 mod formats;
 mod merging;
