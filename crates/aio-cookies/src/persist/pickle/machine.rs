@@ -14,6 +14,9 @@ use crate::parse::seconds as integer;
 /// A jar holds 3300 cookies, of about 20 values each.
 const MAX_VALUES: usize = 1 << 20;
 
+/// Of all that is ever on the stack: a pickle can put one value into any number of places.
+const MAX_PUSHED: usize = 1 << 22;
+
 /// Python 3.14 writes no newer one.
 const NEWEST_PROTOCOL: u8 = 5;
 
@@ -26,6 +29,7 @@ pub(super) fn run(bytes: &[u8]) -> Result<(Pickle<'_>, Value)> {
         input: Input::new(bytes),
         protocol: 0,
         stack: Vec::new(),
+        pushed: 0,
         marks: Vec::new(),
         memo: HashMap::new(),
         pickle: Pickle::default(),
@@ -49,6 +53,8 @@ struct Machine<'a> {
     input: Input<'a>,
     protocol: u8,
     stack: Vec<Value>,
+    /// How many have been on it.
+    pushed: usize,
     /// How high the stack was at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Value>,
@@ -355,6 +361,12 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, value: Value) -> Result<()> {
         self.check_room(self.stack.len())?;
+        if self.pushed == MAX_PUSHED {
+            return self
+                .input
+                .fault(format!("more than {MAX_PUSHED} values in all"));
+        }
+        self.pushed += 1;
         self.stack.push(value);
         Ok(())
     }
