@@ -17,6 +17,8 @@ use crate::store::CookieRequest;
 /// let jar = Arc::new(CookieJar::new());
 /// let builder = reqwest::Client::builder().cookie_provider(Arc::clone(&jar));
 /// ```
+///
+/// The program in `tests/with-reqwest` of the repository does so, saves its jar and loads it.
 impl reqwest::cookie::CookieStore for CookieJar {
     fn set_cookies(&self, fields: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
         let request = CookieRequest::new(url, SystemTime::now());

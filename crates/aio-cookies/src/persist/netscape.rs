@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
-use super::{CookieFileProblem, cookie, domain, seconds, time};
+use super::{CookieFileProblem, cookie, domain, time};
 use crate::cookie::Cookie;
 use crate::domain::Domain;
 
@@ -40,10 +40,11 @@ fn write_line(cookie: &Cookie, domain: &Domain, text: &mut Vec<u8>) {
         false => (".", "TRUE"),
     };
     let secure = if cookie.secure { "TRUE" } else { "FALSE" };
+    let since = |end: SystemTime| end.duration_since(SystemTime::UNIX_EPOCH);
     // 0 has no end at all.
     let end = cookie
         .expires
-        .map_or(0.0, |end| seconds(end).floor().max(1.0));
+        .map_or(0, |end| since(end).unwrap_or_default().as_secs().max(1));
     let columns = format!(
         "{dot}{domain}\t{inside}\t{}\t{secure}\t{end}\t",
         cookie.path

@@ -1,8 +1,11 @@
 //! What is in `cookies.txt`.
 
-use aio_cookies::{CookieFormat, CookieJarOptions};
+use std::time::Duration;
+
+use aio_cookies::{CookieFormat, CookieJarOptions, CookieRequest};
 
 use super::formats::{check_read, check_write, jar};
+use super::{now, url};
 
 #[test]
 fn cookies_txt_is_written_as_curl_and_python_read_it() {
@@ -94,5 +97,24 @@ fn what_yt_dlp_saved_is_read() {
             "d=two words a.test/x coded \"two words\" secure",
             "six=x ::1/ host-only",
         ],
+    );
+}
+
+// Rounded to a number of Python, this end would be a second later.
+#[test]
+fn the_second_of_an_end_is_the_one_that_has_begun() {
+    let jar = jar(CookieJarOptions::default(), "https://a.test/", &[]);
+    let (from, at) = (
+        url("https://a.test/"),
+        now() + Duration::from_nanos(999_999_999),
+    );
+    jar.update_cookies(&CookieRequest::new(&from, at), ["a=1; Max-Age=60"]);
+    check_write(
+        CookieFormat::Netscape,
+        &jar,
+        "# Netscape HTTP Cookie File\n\
+         # Written by aio-cookies.\n\
+         \n\
+         a.test\tFALSE\t/\tFALSE\t1700000060\ta\t1\n",
     );
 }
