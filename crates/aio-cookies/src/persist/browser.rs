@@ -9,8 +9,8 @@ use crate::cookie::{Cookie, SameSite};
 use crate::domain::Domain;
 
 /// Writes cookies as Cookie-Editor does.
-pub(super) fn write(cookies: &[Cookie]) -> String {
-    Value::List(cookies.iter().filter_map(record).collect()).to_json()
+pub(super) fn write(cookies: &[&Cookie]) -> String {
+    Value::List(cookies.iter().filter_map(|cookie| record(cookie)).collect()).to_json()
 }
 
 fn record(cookie: &Cookie) -> Option<Value<'_>> {

@@ -11,7 +11,7 @@ use crate::cookie::Cookie;
 use crate::domain::Domain;
 
 /// Writes cookies by domain and path.
-pub(super) fn write(cookies: &[Cookie]) -> String {
+pub(super) fn write(cookies: &[&Cookie]) -> String {
     let mut last = HashMap::new();
     for (at, cookie) in cookies.iter().enumerate() {
         last.insert(identity(cookie), at);

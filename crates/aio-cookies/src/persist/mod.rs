@@ -38,7 +38,8 @@ pub(crate) use self::sync::{Change, Synced};
 ///
 /// No format has the times at which a cookie was stored and sent; the order in the file is
 /// that of their age. [`read_cookies`] reads all of them. Of cookies with the same name,
-/// domain, path and scope, of which a jar has one, JSON of aiohttp has the last.
+/// domain, path and scope, of which a jar has one, JSON of aiohttp has the last. No format has
+/// cookies of a host whose name begins with a dot.
 ///
 /// ```
 /// # use std::time::SystemTime;
@@ -89,10 +90,11 @@ impl CookieFormat {
     ///
     /// What the format does not hold is left out, and a `tracing` event names the cookie.
     pub fn write(self, cookies: &[Cookie]) -> Vec<u8> {
+        let cookies: Vec<&Cookie> = cookies.iter().filter(|one| has_plain_domain(one)).collect();
         match self {
-            Self::Aiohttp => json::write(cookies).into_bytes(),
-            Self::Netscape => netscape::write(cookies),
-            Self::Browser => browser::write(cookies).into_bytes(),
+            Self::Aiohttp => json::write(&cookies).into_bytes(),
+            Self::Netscape => netscape::write(&cookies),
+            Self::Browser => browser::write(&cookies).into_bytes(),
         }
     }
 }
@@ -123,7 +125,9 @@ pub fn read_cookies(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, Cookie
         [b'c', ..] if !has_columns => pickle::read(bytes, now)?,
         _ => netscape::read(bytes)?,
     };
-    cookies.retain(|cookie| !cookie.is_expired(now) && can_be_sent(cookie));
+    cookies.retain(|cookie| {
+        !cookie.is_expired(now) && can_be_sent(cookie) && has_plain_domain(cookie)
+    });
     Ok(cookies)
 }
 
@@ -134,6 +138,16 @@ fn can_be_sent(cookie: &Cookie) -> bool {
         tracing::debug!(name = %cookie.name(), flaw, "cookie of a file left out");
     }
     flaw.is_none()
+}
+
+/// Tells whether the domain is one to which a dot in front means that it is not for one host.
+fn has_plain_domain(cookie: &Cookie) -> bool {
+    let domain = cookie.domain_key();
+    let is_plain = !domain.starts_with('.');
+    if !is_plain {
+        tracing::debug!(name = %cookie.name(), domain, "cookie left out of a file");
+    }
+    is_plain
 }
 
 /// A cookie of a file of which nothing but this is known yet.

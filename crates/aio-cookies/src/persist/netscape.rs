@@ -13,7 +13,7 @@ const HEAD: &[u8] = b"# Netscape HTTP Cookie File\n# Written by aio-cookies.\n\n
 /// In front of a comment, which other programs thus ignore: curl's addition.
 const HTTP_ONLY: &[u8] = b"#HttpOnly_";
 
-pub(super) fn write(cookies: &[Cookie]) -> Vec<u8> {
+pub(super) fn write(cookies: &[&Cookie]) -> Vec<u8> {
     let mut text = HEAD.to_vec();
     for cookie in cookies {
         match &cookie.domain {

@@ -15,7 +15,7 @@ use crate::parse::seconds as integer;
 const MAX_VALUES: usize = 1 << 20;
 
 /// Of all that is ever on the stack: a pickle can put one value into any number of places.
-const MAX_PUSHED: usize = 1 << 22;
+const MAX_PUSHED: usize = 1 << 21;
 
 /// Python 3.14 writes no newer one.
 const NEWEST_PROTOCOL: u8 = 5;
