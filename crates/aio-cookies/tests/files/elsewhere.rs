@@ -24,12 +24,25 @@ fn run(program: &str, arguments: &[&str]) -> Option<String> {
         return None;
     };
     let errors = String::from_utf8_lossy(&output.stderr);
-    if errors.contains("No module named 'aiohttp'") {
-        eprintln!("skipped: aiohttp is not installed");
+    if errors.contains("No module named 'aiohttp'") || errors.contains(OLD) {
+        eprintln!("skipped: aiohttp 3.14 is not installed");
         return None;
     }
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
     Some(String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+/// What a Python says whose aiohttp saves pickles.
+const OLD: &str = "aiohttp is older than 3.14";
+
+/// Runs a program of Python that needs aiohttp 3.14.
+fn run_aiohttp(program: &str, arguments: &[&str]) -> Option<String> {
+    let check = format!(
+        "import aiohttp, sys\n\
+         if tuple(map(int, aiohttp.__version__.split('.')[:2])) < (3, 14): sys.exit('{OLD}')\n"
+    );
+    let program = check + program;
+    run("python3", &[&["-c", &program], arguments].concat())
 }
 
 fn text(path: &Path) -> &str {
@@ -137,8 +150,8 @@ fn aiohttp_loads_what_we_saved_and_we_load_it_back() {
     let (ours, theirs) = (scratch.path("ours"), scratch.path("theirs"));
     let jar = filled();
     jar.save(&ours).expect("saved");
-    let arguments = [&["-c", LOAD, text(&ours), text(&theirs)], &URLS[..]].concat();
-    let Some(headers) = run("python3", &arguments) else {
+    let arguments = [&[text(&ours), text(&theirs)], &URLS[..]].concat();
+    let Some(headers) = run_aiohttp(LOAD, &arguments) else {
         return;
     };
     let headers: Vec<&str> = headers.lines().collect();
@@ -156,11 +169,11 @@ fn aiohttp_loads_what_we_saved_and_we_load_it_back() {
 fn we_load_what_aiohttp_saved_and_save_it_to_the_byte() {
     let scratch = Scratch::new("from-python");
     let (ours, theirs) = (scratch.path("ours"), scratch.path("theirs"));
-    let mut arguments = vec!["-c", FILL, text(&theirs)];
+    let mut arguments = vec![text(&theirs)];
     for (from, fields) in FIELDS {
         arguments.extend(fields.iter().flat_map(|field| [from, field]));
     }
-    if run("python3", &arguments).is_none() {
+    if run_aiohttp(FILL, &arguments).is_none() {
         return;
     }
     let jar = jar_like(CookieJarOptions::aiohttp());
@@ -191,8 +204,8 @@ fn aiohttp_loads_the_rest_of_a_jar_that_it_could_not_have() {
     jar.update_cookies(&CookieRequest::new(&site, SystemTime::now()), fields);
     set(&jar, "https://a.test/", &["slash=2; Path=/a/"]);
     jar.save(&ours).expect("saved");
-    let arguments = ["-c", LOAD, text(&ours), text(&theirs), "https://a.test/a/"];
-    if let Some(headers) = run("python3", &arguments) {
+    let arguments = [text(&ours), text(&theirs), "https://a.test/a/"];
+    if let Some(headers) = run_aiohttp(LOAD, &arguments) {
         assert_eq!(headers.trim(), "a=1; escaped=\"\\012\"; slash=2");
     }
 }
