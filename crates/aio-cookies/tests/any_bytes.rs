@@ -69,7 +69,15 @@ fn pickles() -> Vec<&'static [u8]> {
 // aiohttp's JSON would have it for another host: all behind the first bar is the path.
 #[test]
 fn a_host_that_no_url_has_is_refused() {
-    for host in ["www.a.|est", "a b", "a/b", "a\u{1}b"] {
+    for host in [
+        "www.a.|est",
+        "a b",
+        "a/b",
+        "a\u{1}b",
+        "www.:::",
+        "a:b",
+        "::1:x",
+    ] {
         let file = format!("{host}\tFALSE\t/\tFALSE\t0\tb\ts\n");
         let error = read_cookies(file.as_bytes(), SystemTime::UNIX_EPOCH).expect_err(host);
         assert!(error.to_string().starts_with("line 1: "), "{error}");

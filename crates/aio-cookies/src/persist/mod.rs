@@ -179,7 +179,8 @@ pub(crate) fn domain(octets: &[u8]) -> Option<Domain> {
     if text.contains(|c: char| c.is_ascii_control() || " #/<>?@\\^|".contains(c)) {
         return None;
     }
-    Domain::from_host(text)
+    // A colon is in addresses alone.
+    Domain::from_host(text).filter(|domain| domain.is_ip() || !text.contains(':'))
 }
 
 /// Seconds of Unix time.
