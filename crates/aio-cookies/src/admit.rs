@@ -89,7 +89,11 @@ pub(crate) fn admit(
             }
             (domain, true)
         }
-        DomainAttribute::Domain(domain) => (domain, false),
+        // Nothing is inside an address; aiohttp has it otherwise.
+        DomainAttribute::Domain(domain) => {
+            let host_only = domain.is_ip() && profile == Profile::Rfc6265bis;
+            (domain, host_only)
+        }
         DomainAttribute::Invalid => return Err(Refusal::ForeignDomain),
     };
     let path = attributes.path.filter(|path| path.starts_with('/'));
@@ -107,6 +111,7 @@ pub(crate) fn admit(
         partitioned: attributes.partitioned,
         same_site: attributes.same_site.filter(|text| !text.is_empty()),
         created: origin.now,
+        stored: origin.now,
         last_access: origin.now,
     };
     if !origin.reach.may_set(&cookie) {

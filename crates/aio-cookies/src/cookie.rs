@@ -27,6 +27,7 @@ pub struct Cookie {
     pub(crate) partitioned: bool,
     pub(crate) same_site: Option<Box<str>>,
     pub(crate) created: SystemTime,
+    pub(crate) stored: SystemTime,
     pub(crate) last_access: SystemTime,
 }
 
@@ -117,9 +118,15 @@ impl Cookie {
     /// Returns the time that the cookie was first stored at; who replaces one inherits it.
     ///
     /// The beginning of Unix time, where it is not known: of cookies from files, some of which
-    /// do not have it, and of shared ones.
+    /// do not have it, and of shared ones. These count as older than others.
     pub fn created(&self) -> SystemTime {
         self.created
+    }
+
+    /// Returns the time that the cookie was stored at as it is now: with this value and these
+    /// attributes. The beginning of Unix time, where it is not known.
+    pub fn stored(&self) -> SystemTime {
+        self.stored
     }
 
     /// Returns the time that the cookie was stored or sent at last.

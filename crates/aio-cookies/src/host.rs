@@ -6,6 +6,10 @@ use url::Url;
 
 use crate::domain::Domain;
 
+/// RFC 1035 3.1: 253 octets, and the dot at its end. A longer host is in no domain: looking
+/// each of them up would take the square of its length.
+const MAX_NAME: usize = 254;
+
 /// The host of a URL, spelt as [`Domain`]s are; for usual hosts without a copy.
 #[derive(Debug)]
 pub(crate) struct Host<'a> {
@@ -51,7 +55,8 @@ impl<'a> Host<'a> {
 
     /// The host and the domains that it is in, from the longest to the shortest.
     pub(crate) fn domains(&self) -> impl Iterator<Item = &str> {
-        let end = if self.is_ip { 1 } else { usize::MAX };
+        let is_alone = self.is_ip || self.text.len() > MAX_NAME;
+        let end = if is_alone { 1 } else { usize::MAX };
         std::iter::successors(Some(&*self.text), |name| Some(name.split_once('.')?.1))
             .filter(|name| !name.is_empty())
             .take(end)

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use url::Url;
 
 use self::index::{Index, Query};
-use crate::admit::{Origin, admit, has_prefix, is_for_nobody};
+use crate::admit::{Origin, Refusal, admit, has_prefix, is_for_nobody};
 use crate::coding;
 use crate::cookie::Cookie;
 use crate::domain::Domain;
@@ -98,7 +98,7 @@ impl CookieJar {
             .into_iter()
             .filter_map(|field| SetCookie::parse(profile, field.as_ref()))
             .take(MAX_COOKIES_OF_A_RESPONSE);
-        self.put(parsed.collect(), &origin);
+        self.put(parsed, &origin);
     }
 
     /// Stores cookies of a response that are parsed already, or that the program made itself;
@@ -109,7 +109,7 @@ impl CookieJar {
         cookies: impl IntoIterator<Item = SetCookie>,
     ) {
         if let Some(origin) = self.origin(request) {
-            self.put(cookies.into_iter().collect(), &origin);
+            self.put(cookies.into_iter(), &origin);
         }
     }
 
@@ -274,7 +274,7 @@ impl CookieJar {
     }
 
     /// Adds cookies, as another jar gives them by [`cookies`](Self::cookies). Where both have
-    /// one of the same name, domain and path, the one that was stored or sent last stays.
+    /// one of the same name, domain and path, the one that was stored last stays.
     ///
     /// What has ended by `now` is not added, nor what there is no room for. Of the rules for
     /// cookies of responses some hold again, for others may have stored them by other rules: a
@@ -293,10 +293,9 @@ impl CookieJar {
     /// ```
     pub fn merge(&self, cookies: impl IntoIterator<Item = Cookie>, now: SystemTime) {
         let cookies: Vec<Cookie> = cookies.into_iter().map(|one| self.narrowed(one)).collect();
-        let mut index = self.index();
-        for cookie in cookies {
-            index.merge(cookie, now);
-        }
+        store_all(self.index(), cookies, |index, cookie| {
+            index.merge(cookie, now)
+        });
     }
 
     /// Has these cookies in place of all that there are; as [`merge`](Self::merge).
@@ -304,9 +303,7 @@ impl CookieJar {
         let cookies: Vec<Cookie> = cookies.into_iter().map(|one| self.narrowed(one)).collect();
         let mut index = self.index();
         index.clear();
-        for cookie in cookies {
-            index.merge(cookie, now);
-        }
+        store_all(index, cookies, |index, cookie| index.merge(cookie, now));
     }
 
     /// Has a cookie that others stored go to no more hosts than one of this jar's own may.
@@ -414,14 +411,14 @@ impl CookieJar {
             partitioned: false,
             same_site: None,
             created: SystemTime::UNIX_EPOCH,
+            stored: SystemTime::UNIX_EPOCH,
             last_access: SystemTime::UNIX_EPOCH,
         };
         // Without an end it has not ended, whatever the time.
         let now = SystemTime::UNIX_EPOCH;
-        let stored = self.index().put(shared, now);
-        if let Err(refusal) = stored {
-            tracing::debug!(reason = refusal.reason(), "shared cookie refused");
-        }
+        store_all(self.index(), vec![shared], |index, cookie| {
+            index.put(cookie, now)
+        });
     }
 
     fn own_all<N: AsRef<str>, V: AsRef<str>>(
@@ -454,29 +451,49 @@ impl CookieJar {
     }
 
     /// Stores the cookies of one response, all at once.
-    fn put(&self, set_cookies: Vec<SetCookie>, origin: &Origin<'_>) {
+    fn put(&self, set_cookies: impl Iterator<Item = SetCookie>, origin: &Origin<'_>) {
         let profile = self.options.style.profile;
-        let mut refused = Vec::new();
-        let mut index = self.index();
-        for set_cookie in set_cookies {
+        let admitted = set_cookies.filter_map(|set_cookie| {
             let name = set_cookie.name.clone();
-            let stored = admit(set_cookie, origin, profile)
-                .and_then(|cookie| index.put_from(cookie, origin.secure, origin.now));
-            if let Err(refusal) = stored {
-                refused.push((name, refusal));
-            }
-        }
-        drop(index);
-        for (name, refusal) in refused {
-            let (name, host) = (String::from_utf8_lossy(&name), origin.host.as_str());
-            tracing::debug!(%name, host, reason = refusal.reason(), "cookie refused");
-        }
+            let admitted = admit(set_cookie, origin, profile);
+            admitted.map_err(|refusal| tell(&name, refusal)).ok()
+        });
+        // The lock is taken when no code of the caller is run any more.
+        let admitted = admitted.collect();
+        store_all(self.index(), admitted, |index, cookie| {
+            index.put_from(cookie, origin.secure, origin.now)
+        });
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         // No change of the index can panic half way.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Stores cookies by `store`, and unlocks the index before events tell what was refused: who
+/// listens to them may ask the jar.
+fn store_all(
+    mut index: MutexGuard<'_, Index>,
+    cookies: Vec<Cookie>,
+    store: impl Fn(&mut Index, Cookie) -> Result<(), Refusal>,
+) {
+    let mut refused = Vec::new();
+    for cookie in cookies {
+        let name = cookie.name.clone();
+        if let Err(refusal) = store(&mut index, cookie) {
+            refused.push((name, refusal));
+        }
+    }
+    drop(index);
+    for (name, refusal) in refused {
+        tell(&name, refusal);
+    }
+}
+
+fn tell(name: &[u8], refusal: Refusal) {
+    let name = String::from_utf8_lossy(name);
+    tracing::debug!(%name, reason = refusal.reason(), "cookie not stored");
 }
 
 impl CookieStore for CookieJar {

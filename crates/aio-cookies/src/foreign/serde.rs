@@ -39,6 +39,8 @@ struct Record {
     #[serde(default = "unknown_time")]
     created: SystemTime,
     #[serde(default = "unknown_time")]
+    stored: SystemTime,
+    #[serde(default = "unknown_time")]
     last_access: SystemTime,
 }
 
@@ -66,6 +68,7 @@ impl Serialize for Cookie {
             partitioned: self.partitioned,
             same_site: self.same_site_attribute().map(str::to_owned),
             created: time(self.created),
+            stored: time(self.stored),
             last_access: time(self.last_access),
         };
         record.serialize(serializer)
@@ -95,6 +98,7 @@ impl<'de> Deserialize<'de> for Cookie {
             partitioned: record.partitioned,
             same_site: record.same_site.map(String::into_boxed_str),
             created: record.created,
+            stored: record.stored,
             last_access: record.last_access,
         };
         match cookie.flaw() {

@@ -29,7 +29,7 @@ pub(super) struct Index {
     /// The keys of `domains` by their site.
     sites: HashMap<Box<str>, Vec<Box<str>>>,
     len: usize,
-    /// The last number given out; numbers order cookies by age and by use.
+    /// The last number given out; numbers order cookies by use, and those of one age.
     last_number: u64,
 }
 
@@ -41,9 +41,18 @@ struct OfDomain {
 
 struct Stored {
     cookie: Cookie,
-    /// By this one cookie is older than another; a cookie that replaces one inherits it.
+    /// A cookie that replaces one inherits it.
     number: u64,
     used: u64,
+}
+
+/// Orders cookies, older ones first: by their creation, then as they came.
+type Age = (SystemTime, u64);
+
+impl Stored {
+    fn age(&self) -> Age {
+        (self.cookie.created, self.number)
+    }
 }
 
 /// What cookies must match to be sent.
@@ -62,7 +71,7 @@ pub(super) struct Query<'a> {
 struct Match<'a> {
     domain: &'a str,
     at: usize,
-    number: u64,
+    age: Age,
     path_len: usize,
     pair: CookiePair,
 }
@@ -104,12 +113,9 @@ impl Index {
     /// `now` only removes that.
     pub(super) fn put(&mut self, cookie: Cookie, now: SystemTime) -> Result<(), Refusal> {
         let used = self.next_number();
-        let profile = self.style.profile;
         // A cookie that has ended hands down nothing.
         self.remove_expired_of(cookie.domain_key(), now);
-        let of_domain = self.domains.get_mut(cookie.domain_key());
-        let mut stored = of_domain.into_iter().flat_map(|found| &mut found.cookies);
-        match stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile)) {
+        match self.replaced_by(&cookie) {
             Some(stored) if cookie.is_expired(now) => {
                 stored.cookie.expires = cookie.expires;
                 self.remove_expired_of(cookie.domain_key(), now);
@@ -128,21 +134,36 @@ impl Index {
         }
     }
 
-    /// Stores a cookie of another jar, unless there is one that was stored or sent later.
-    pub(super) fn merge(&mut self, cookie: Cookie, now: SystemTime) {
+    /// Stores a cookie of another jar, unless there is one that was stored later.
+    pub(super) fn merge(&mut self, cookie: Cookie, now: SystemTime) -> Result<(), Refusal> {
         if cookie.is_expired(now) {
-            return;
+            return Ok(());
         }
+        let used = self.next_number();
+        let cookie = cookie.in_profile(self.style.profile);
+        self.remove_expired_of(cookie.domain_key(), now);
+        let Some(stored) = self.replaced_by(&cookie) else {
+            return self.add(cookie, used, now);
+        };
+        let own = &mut stored.cookie;
+        let created = [own.created, cookie.created].into_iter();
+        let known = created.filter(|time| *time > SystemTime::UNIX_EPOCH).min();
+        let last_access = own.last_access.max(cookie.last_access);
+        if own.stored <= cookie.stored {
+            *own = cookie;
+            stored.used = used;
+        }
+        own.created = known.unwrap_or(SystemTime::UNIX_EPOCH);
+        own.last_access = last_access;
+        Ok(())
+    }
+
+    /// Finds the cookie that `cookie` takes the place of.
+    fn replaced_by(&mut self, cookie: &Cookie) -> Option<&mut Stored> {
         let profile = self.style.profile;
-        let cookie = cookie.in_profile(profile);
-        let mut stored = self.of_domain(cookie.domain_key()).iter();
-        let own = stored.find(|stored| stored.cookie.is_replaced_by(&cookie, profile));
-        if own.is_some_and(|own| own.cookie.last_access > cookie.last_access) {
-            return;
-        }
-        if let Err(refusal) = self.put(cookie, now) {
-            tracing::debug!(reason = refusal.reason(), "cookie not merged");
-        }
+        let found = self.domains.get_mut(cookie.domain_key())?;
+        let mut stored = found.cookies.iter_mut();
+        stored.find(|stored| stored.cookie.is_replaced_by(cookie, profile))
     }
 
     /// Stores a cookie of another jar in the place of the one that was seen there, or in its own
@@ -173,8 +194,8 @@ impl Index {
 
     /// Tells whether `cookie` would hide a secure one: RFC 6265bis 5.7, step 16.
     ///
-    /// Only cookies of its own site are looked at: no other is for the same hosts, as none is
-    /// for a whole public suffix.
+    /// Only cookies of its own site are looked at: others are for other hosts, but for those
+    /// of a whole public suffix, which a jar has that does not use the list.
     fn overlays_secure(&self, cookie: &Cookie, now: SystemTime) -> bool {
         let overlap = |other: &Cookie| match (other.domain(), cookie.domain()) {
             (Some(other), Some(own)) => other.covers(own) || own.covers(other),
@@ -225,7 +246,7 @@ impl Index {
         }
         match self.style.profile {
             Profile::Rfc6265bis => {
-                matches.sort_by_key(|found| (Reverse(found.path_len), found.number));
+                matches.sort_by_key(|found| (Reverse(found.path_len), found.age));
                 keep_what_fits(&mut matches);
             }
             Profile::Aiohttp => most_specific(&mut matches),
@@ -258,7 +279,7 @@ impl Index {
                 matches.push(Match {
                     domain,
                     at,
-                    number: stored.number,
+                    age: stored.age(),
                     path_len: cookie.compared_path(profile).len(),
                     pair: cookie.pair(self.style),
                 });
@@ -282,7 +303,7 @@ impl Index {
     /// Copies all cookies, the oldest first.
     pub(super) fn cookies(&self) -> Vec<Cookie> {
         let mut all: Vec<&Stored> = self.all().collect();
-        all.sort_unstable_by_key(|stored| stored.number);
+        all.sort_unstable_by_key(|stored| stored.age());
         all.into_iter()
             .map(|stored| stored.cookie.clone())
             .collect()
@@ -468,7 +489,7 @@ fn most_specific(matches: &mut Vec<Match<'_>>) {
         (
             Reverse(found.domain.len()),
             Reverse(found.path_len),
-            Reverse(found.number),
+            Reverse(found.age),
         )
     });
     let mut names = HashSet::new();

@@ -1,6 +1,7 @@
 //! What a jar keeps and sends, by the rules.
 
 mod limits;
+mod merging;
 mod reach;
 
 use std::time::Duration;

@@ -168,6 +168,7 @@ fn cookie(name: &[u8], coded: &[u8], domain: Option<Domain>, path: Option<&[u8]>
         partitioned: false,
         same_site: None,
         created: SystemTime::UNIX_EPOCH,
+        stored: SystemTime::UNIX_EPOCH,
         last_access: SystemTime::UNIX_EPOCH,
     }
 }

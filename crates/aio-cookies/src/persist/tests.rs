@@ -115,6 +115,7 @@ fn held(jar: &CookieJar, format: CookieFormat) -> Vec<Cookie> {
         });
     let cookies = cookies.map(|mut cookie| {
         cookie.created = SystemTime::UNIX_EPOCH;
+        cookie.stored = SystemTime::UNIX_EPOCH;
         cookie.last_access = SystemTime::UNIX_EPOCH;
         if format != CookieFormat::Aiohttp {
             cookie.partitioned = false;

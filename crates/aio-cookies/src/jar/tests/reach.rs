@@ -48,6 +48,12 @@ fn hosts_that_are_addresses_can_be_allowed() {
         set(&jar, "http://[::ffff:127.0.0.1]/", &["v6=1"]);
         check(&jar, "http://127.0.0.1:81/", "a=1; b=2");
         check(&jar, "http://[::FFFF:7f00:1]/", "v6=1");
+        let cookies = jar.cookies(at(0));
+        let wide: Vec<_> = cookies.iter().filter(|c| !c.is_host_only()).collect();
+        match jar.options().style.profile {
+            Profile::Rfc6265bis => assert!(wide.is_empty(), "{wide:?}"),
+            Profile::Aiohttp => assert_eq!(wide[0].name(), "b"),
+        }
         // No address is inside a domain, whatever a URL of another scheme has set.
         set(&jar, "odd://a.0.0.1/", &["leak=1; Domain=0.0.1"]);
         assert_eq!(jar.len(), 4);
@@ -77,6 +83,19 @@ fn a_domain_covers_the_host_that_set_it() {
     let dot = ("http://a.test/", "a=1; Domain=a.test.");
     check_one(&aiohttp(), dot, "http://a.test/", "a=1");
     check_one(&rfc(), dot, "http://a.test/", "");
+}
+
+// What asks for each domain above such a host takes a second for one of 64 KiB.
+#[test]
+fn a_host_longer_than_names_are_is_in_no_domain() {
+    for jar in both() {
+        for (labels, want) in [(124, "a=1; d=1"), (125, "a=1")] {
+            let host = format!("http://{}a.test/", "x.".repeat(labels));
+            set(&jar, &host, &["a=1", "d=1; Domain=a.test"]);
+            check(&jar, &host, want);
+            jar.clear();
+        }
+    }
 }
 
 #[test]
