@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::coding;
 use crate::error::CookieError;
+use crate::parse::aiohttp;
 
 /// Whose rules a jar follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -115,7 +116,8 @@ impl CookieStyle {
     /// Reads a `Cookie` header; values keep their quotes and escapes.
     ///
     /// Every name is an ordinary one, `path` too. A quoted value may contain `;`.
-    /// [`Profile::Aiohttp`] skips names that it would not accept from a server.
+    /// [`Profile::Aiohttp`] skips names that it would not accept from a server, and a blank
+    /// ends a value for it.
     ///
     /// ```
     /// use aio_cookies::CookieStyle;
@@ -125,20 +127,19 @@ impl CookieStyle {
     /// assert_eq!(values, [b"1".as_slice(), b"\"x;y\"", b"odd"]);
     /// ```
     pub fn parse(&self, header: &[u8]) -> Vec<CookiePair> {
+        if self.profile == Profile::Aiohttp {
+            return aiohttp::parse_pairs(header);
+        }
         let mut pairs = Vec::new();
         let mut rest = header;
         while !rest.is_empty() {
             let (name, value, behind) = next_pair(rest);
             rest = behind;
-            let (name, value) = match (self.profile, value) {
-                (Profile::Rfc6265bis, None) => (b"".as_slice(), name),
-                (_, value) => (name, value.unwrap_or_default()),
+            let (name, value) = match value {
+                Some(value) => (name, value),
+                None => (b"".as_slice(), name),
             };
-            let sent = match self.profile {
-                Profile::Rfc6265bis => !name.is_empty() || !value.is_empty(),
-                Profile::Aiohttp => is_name(name),
-            };
-            if sent {
+            if !name.is_empty() || !value.is_empty() {
                 pairs.push(CookiePair {
                     name: name.into(),
                     value: value.into(),
@@ -399,12 +400,23 @@ mod tests {
         check_parse(
             AIOHTTP,
             "{\"x\":1}=2; bad[key=1;; =e; a b=c; last=",
-            &[("bad[key", "1"), ("last", "")],
+            &[("bad[key", "1"), ("a", ""), ("b", "c"), ("last", "")],
         );
         check_parse(
             AIOHTTP,
             "a=\"open; b=\"x\"y; c=\"\\\"",
             &[("a", "\"open"), ("b", "\"x\"y"), ("c", "\"\\\"")],
+        );
+        check_parse(
+            AIOHTTP,
+            "a=x y; b=Wed, 09 Jun 2100 10:18:14 GMT; é=1; c=é; d=x\\y, e",
+            &[
+                ("a", "x"),
+                ("y", ""),
+                ("b", "Wed, 09 Jun 2100 10:18:14 GMT"),
+                ("c", "é"),
+                ("d", "x\\y, e"),
+            ],
         );
         check_parse(RFC, "{\"x\":1}=2; =e;", &[("{\"x\":1}", "2"), ("", "e")]);
         check_parse(RFC, ";; = ;", &[]);

@@ -364,11 +364,13 @@ impl CookieJar {
     }
 
     /// Removes the cookies of `domain` and of the domains inside it, and those that have
-    /// ended; shared cookies stay.
+    /// ended. Shared cookies stay, unless `domain` is empty: it is theirs.
     pub fn clear_domain(&self, now: SystemTime, domain: &str) {
+        let is_shared = domain.is_empty();
         let domain = Domain::from_host(domain);
         self.clear_where(now, |cookie| match (&domain, cookie.domain()) {
             (Some(domain), Some(of_cookie)) => domain.covers(of_cookie),
+            (None, None) => is_shared,
             _ => false,
         });
     }

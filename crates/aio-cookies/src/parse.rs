@@ -1,13 +1,13 @@
 //! Reads the `Set-Cookie` header of a response.
 
-mod aiohttp;
+pub(crate) mod aiohttp;
 
 use std::fmt;
 use std::time::SystemTime;
 
 use crate::coding;
 use crate::date::parse_date;
-use crate::header::{Profile, end_of_quoted, is_name, next_pair, split_once};
+use crate::header::{Profile, is_name, next_pair, split_once};
 
 /// RFC 6265bis 5.6: more octets of name and value are no cookie.
 const MAX_PAIR: usize = 4096;
@@ -430,6 +430,54 @@ mod tests {
         }
         let open = attributes(AIOHTTP, "a=b; Path=\"/x; Secure");
         assert!(open.secure && open.path.as_deref() == Some("\"/x"));
+    }
+
+    // CKY-19: any order will do for a date, but not any form for an attribute of aiohttp's.
+    #[test]
+    fn aiohttp_reads_dates_of_two_forms() {
+        #[track_caller]
+        fn check(date: &str, want: bool) {
+            for (profile, want) in [(AIOHTTP, want), (RFC, true)] {
+                let field = format!("a=b; Expires={date}; Secure");
+                let got = attributes(profile, &field);
+                assert!(got.secure);
+                assert_eq!(got.expires.is_some(), want, "{profile:?} {date:?}");
+            }
+        }
+        check("Wed, 09 Jun 2100 10:18:14 GMT", true);
+        check("Wed, 9 Jun 2100 10:18:14 GMT", true);
+        check("Wednesday, 09-Jun-69 10:18:14 GMT", true);
+        check("Mittday, 09 Jun 2100 10:18:14 -0800", true);
+        check("Wed Jun  9 10:18:14 2100", true);
+        check("Wed Jun 09 10:18:14 2100", true);
+        check("Wed Jun 9 10:18:14 2100", false);
+        check("Wed, 9-Jun-69 10:18:14 GMT", false);
+        check("Wed, 09 Jun 2100 9:18:14 GMT", false);
+        check("Wed, 09 Jun 2100 10:18:14 UTC", false);
+        check("Wed, 09 Jun 2100 10:18:14 GMT+1", false);
+        check("Wed, 09 Jun 2100 10:18:14", false);
+        check("Wed, 09 June 2100 10:18:14 GMT", false);
+        check("Mi, 09 Jun 2100 10:18:14 GMT", false);
+        check("Wed,09-Jun-2100 10:18:14 GMT", false);
+        check("09 Jun 2100 10:18:14 GMT", false);
+    }
+
+    #[test]
+    fn aiohttp_ends_a_value_where_it_can() {
+        for (text, want) in [
+            ("Path=\"/x y\"z", "\"/x"),
+            ("Path=\"/x  y\"z", "\"/x "),
+            ("Path=\"/x\\\"y", "/q"),
+            ("Path= \"/x\"y", ""),
+            ("Path =\"/x\"y", ""),
+            ("Path= é", ""),
+            ("Path==/x", "=/x"),
+            ("Path=\"/a;b\"", "/a;b"),
+            ("Path=\"/a\\073b\"", "/a;b"),
+        ] {
+            let path = attributes(AIOHTTP, &format!("a=b; Path=/q; {text}")).path;
+            assert_eq!(path.as_deref(), Some(want), "{text:?}");
+        }
     }
 
     // CKY-25.

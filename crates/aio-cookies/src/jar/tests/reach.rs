@@ -364,6 +364,10 @@ fn cookies_can_be_removed() {
         let cookies = jar.cookies(at(1));
         let names: Vec<_> = cookies.iter().map(Cookie::name).collect();
         assert_eq!(names, ["shared", "d"]);
+        jar.clear_domain(at(1), "\u{fffd}");
+        assert_eq!(jar.len(), 2);
+        jar.clear_domain(at(1), "");
+        assert_eq!(jar.len(), 1);
         jar.clear();
         assert!(jar.is_empty());
     }
