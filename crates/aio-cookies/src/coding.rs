@@ -68,7 +68,16 @@ fn unescape(escaped: &str) -> (char, usize) {
 
 /// Tells whether `name` can be the name of a cookie that a Python program sets.
 pub(crate) fn is_legal_key(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(is_legal)
+    !name.is_empty() && name.chars().all(is_legal) && !is_reserved(name)
+}
+
+/// Tells whether Python has an attribute of this name, and so no cookie of a program.
+fn is_reserved(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "path", "domain", "max-age", "expires", "secure", "httponly", "samesite", "version",
+        "comment",
+    ];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn is_legal(c: char) -> bool {

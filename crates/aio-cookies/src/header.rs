@@ -433,6 +433,8 @@ mod tests {
             check_pair(AIOHTTP, name, "1", bad_name(name));
         }
         check_pair(AIOHTTP, "a[0]", "1", bad_name("a[0]"));
+        check_pair(AIOHTTP, "Path", "1", bad_name("Path"));
+        check_pair(RFC, "Path", "1", Ok("Path=1"));
         check_pair(AIOHTTP, "a", "x;\n", Ok("a=\"x\\073\\012\""));
     }
 

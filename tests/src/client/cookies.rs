@@ -57,8 +57,9 @@ fn url(value: &Value) -> Result<Url, String> {
 
 fn cookies(jar: &CookieJar, url: Option<&Url>, now: SystemTime) -> Value {
     let mut cookies: Vec<_> = jar.cookies(now).iter().map(cookie_out).collect();
-    cookies
-        .sort_by_cached_key(|cookie| ["domain", "path", "name"].map(|key| cookie[key].to_string()));
+    cookies.sort_by_cached_key(|cookie| {
+        ["domain", "path", "name"].map(|key| cookie[key].as_str().map(str::to_owned))
+    });
     let mut shown = Map::new();
     shown.insert("jar".into(), cookies.into());
     if let Some(url) = url {
