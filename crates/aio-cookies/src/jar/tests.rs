@@ -75,7 +75,7 @@ fn twelve_cookies_of_a_shop_come_back_byte_for_byte() {
     ];
     let jar = rfc();
     set(&jar, "https://www.shop.example/", &fields);
-    let want: Vec<_> = fields[..10]
+    let want: Vec<&str> = fields[..10]
         .iter()
         .filter_map(|field| field.split(';').next())
         .collect();
@@ -83,11 +83,10 @@ fn twelve_cookies_of_a_shop_come_back_byte_for_byte() {
 
     let jar = aiohttp();
     set(&jar, "https://www.shop.example/", &fields);
-    let sent = header(&jar, "https://www.shop.example/", 0);
-    for quoted in &want[4..7] {
-        assert!(sent.contains(quoted), "{quoted} in {sent}");
-    }
-    assert_eq!(sent.split("; ").count(), 10);
+    // CKY-62.
+    let mut want = want;
+    want.sort_by_key(|pair| pair.split_once('=').map(|(name, _)| name));
+    check(&jar, "https://www.shop.example/", &want.join("; "));
 }
 
 // EDGE-211, CKY-74.
