@@ -41,6 +41,9 @@ const FUZZ: [&str; 2] = [
 /// A program on reqwest and aio-cookies alone; it is no part of the workspace.
 const WITH_REQWEST: &str = "test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target";
 
+/// Jars that a table of SQLite keeps: the example in the docs of aio-cookies.
+const WITH_SQLITE: &str = "test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target";
+
 const AWS_LC: &str = "test -p aio-connector --features aws-lc,hickory-dns --lib";
 
 /// Conversions of cookies, which nobody in the workspace asks for.
@@ -166,6 +169,7 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
     });
     tasks.extend(FUZZ.map(|line| Task::Run(Step::cargo(line))));
     tasks.push(Task::Run(Step::cargo(WITH_REQWEST)));
+    tasks.push(Task::Run(Step::cargo(WITH_SQLITE)));
     tasks.push(if tools.deny {
         Task::Run(Step::cargo("deny check --config .ci/deny.toml"))
     } else {
@@ -315,6 +319,7 @@ mod tests {
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
+                "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
             ],
@@ -339,6 +344,7 @@ mod tests {
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
+                "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",
             ],

@@ -273,7 +273,20 @@ impl CookieJar {
         index.cookies()
     }
 
-    /// Adds cookies, as another jar gives them by [`cookies`](Self::cookies). Where both have
+    /// Returns copies of all cookies that have not ended by `now`, for a store elsewhere; as
+    /// [`cookies`](Self::cookies). [`merge`](Self::merge) brings back what that has.
+    ///
+    /// A database keeps a jar so, and lets several programs have the same cookies; here SQLite,
+    /// by the crates `rusqlite` and `serde_json` and the feature `serde`:
+    ///
+    /// ```ignore
+    #[doc = include_str!("docs/sqlite.rs")]
+    /// ```
+    pub fn export(&self, now: SystemTime) -> Vec<Cookie> {
+        self.cookies(now)
+    }
+
+    /// Adds cookies, as another jar gives them by [`export`](Self::export). Where both have
     /// one of the same name, domain and path, the one that was stored last stays.
     ///
     /// What has ended by `now` is not added, nor what there is no room for. Of the rules for
@@ -287,7 +300,7 @@ impl CookieJar {
     /// let (url, now) = (Url::parse("https://a.test/")?, std::time::SystemTime::now());
     /// let (ours, theirs) = (CookieJar::new(), CookieJar::new());
     /// theirs.update_cookies(&CookieRequest::new(&url, now), ["id=7; Secure"]);
-    /// ours.merge(theirs.cookies(now), now);
+    /// ours.merge(theirs.export(now), now);
     /// assert_eq!(ours.cookies(now), theirs.cookies(now));
     /// # Ok::<(), url::ParseError>(())
     /// ```
