@@ -471,7 +471,8 @@ impl CookieJar {
         let admitted = set_cookies.filter_map(|set_cookie| {
             let name = set_cookie.name.clone();
             let admitted = admit(set_cookie, origin, profile);
-            admitted.map_err(|refusal| tell(&name, refusal)).ok()
+            let refused = |refusal| tell(&name, origin.host.as_str(), refusal);
+            admitted.map_err(refused).ok()
         });
         // The lock is taken when no code of the caller is run any more.
         let admitted = admitted.collect();
@@ -495,20 +496,20 @@ fn store_all(
 ) {
     let mut refused = Vec::new();
     for cookie in cookies {
-        let name = cookie.name.clone();
+        let (name, domain) = (cookie.name.clone(), cookie.domain.clone());
         if let Err(refusal) = store(&mut index, cookie) {
-            refused.push((name, refusal));
+            refused.push((name, domain, refusal));
         }
     }
     drop(index);
-    for (name, refusal) in refused {
-        tell(&name, refusal);
+    for (name, domain, refusal) in refused {
+        tell(&name, domain.as_ref().map_or("", Domain::as_str), refusal);
     }
 }
 
-fn tell(name: &[u8], refusal: Refusal) {
+fn tell(name: &[u8], domain: &str, refusal: Refusal) {
     let name = String::from_utf8_lossy(name);
-    tracing::debug!(%name, reason = refusal.reason(), "cookie not stored");
+    tracing::debug!(%name, domain, reason = refusal.reason(), "cookie not stored");
 }
 
 impl CookieStore for CookieJar {

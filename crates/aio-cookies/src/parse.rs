@@ -205,11 +205,10 @@ impl Attribute {
 impl Attributes {
     /// RFC 6265bis 5.6.1 to 5.6.7: a date or an age that is none does not count.
     fn set_rfc6265bis(&mut self, attribute: Attribute, value: &[u8]) {
+        let is_short = value.len() <= MAX_ATTRIBUTE;
         match attribute {
-            Attribute::MaxAge => self.max_age = seconds(value).or(self.max_age),
-            Attribute::Expires if value.len() <= MAX_ATTRIBUTE => {
-                self.expires = parse_date(value).or(self.expires);
-            }
+            Attribute::MaxAge if is_short => self.max_age = seconds(value).or(self.max_age),
+            Attribute::Expires if is_short => self.expires = parse_date(value).or(self.expires),
             _ => self.set(attribute, value),
         }
     }
@@ -376,6 +375,10 @@ mod tests {
             ..Attributes::default()
         };
         check_both("a=b;secure=false;HTTPONLY;Partitioned=1", &flags);
+        check_both(
+            "a=b;secure=\"\\012\";HTTPONLY=\"é\\001\";Partitioned=\"",
+            &flags,
+        );
         let long = format!("a=b; Path=/q; Path=/{}; SameSite", "x".repeat(1024));
         let same_site = Attributes {
             same_site: Some("".into()),
@@ -388,6 +391,19 @@ mod tests {
             ..Attributes::default()
         };
         check_both("a=b; Max-Age=99999999999999999999; Domain=.a.test", &ages);
+    }
+
+    // RFC 6265bis 5.6; CKY-25.
+    #[test]
+    fn attributes_have_1024_octets_at_most() {
+        for profile in [RFC, AIOHTTP] {
+            for (zeros, want) in [(1023, Some(7)), (1024, Some(5))] {
+                let zeros = "0".repeat(zeros);
+                let field = format!("a=b; Max-Age=5; Max-Age={zeros}7");
+                let age = attributes(profile, &field).max_age;
+                assert_eq!(age, want, "{profile:?} {}", zeros.len());
+            }
+        }
     }
 
     // CKY-71, CKY-19.

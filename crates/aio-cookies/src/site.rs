@@ -1,5 +1,7 @@
 //! Who asked for a request, as far as `SameSite` asks (RFC 6265bis 5.2).
 
+use std::fmt;
+
 use url::Url;
 
 use crate::cookie::{Cookie, SameSite};
@@ -28,7 +30,7 @@ use crate::domain::Domain;
 /// assert_eq!(jar.cookie_header(&request), None);
 /// # Ok::<(), url::ParseError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum CookieSite<'a> {
     /// The program itself, as a user who types a URL: `SameSite` is not looked at. The
@@ -67,6 +69,20 @@ impl CookieSite<'_> {
             Self::Link(_) => Reach::Entering { is_safe: true },
             Self::Form(_) => Reach::Entering { is_safe: false },
         }
+    }
+}
+
+// As with requests: no more of a page than its origin.
+impl fmt::Debug for CookieSite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, page) = match self {
+            Self::Own => return f.write_str("Own"),
+            Self::Page(page) => ("Page", page),
+            Self::Link(page) => ("Link", page),
+            Self::Form(page) => ("Form", page),
+        };
+        let origin = page.origin().ascii_serialization();
+        f.debug_tuple(kind).field(&origin).finish()
     }
 }
 

@@ -44,7 +44,7 @@ pub trait CookieStore: fmt::Debug + Send + Sync {
 }
 
 /// A request, as far as cookies are concerned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct CookieRequest<'a> {
     /// Where it goes to, or came from.
@@ -60,6 +60,17 @@ impl<'a> CookieRequest<'a> {
     pub fn new(url: &'a Url, now: SystemTime) -> Self {
         let site = CookieSite::Own;
         Self { url, now, site }
+    }
+}
+
+// The path and what stands before the host may be secrets.
+impl fmt::Debug for CookieRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieRequest")
+            .field("origin", &self.url.origin().ascii_serialization())
+            .field("now", &self.now)
+            .field("site", &self.site)
+            .finish()
     }
 }
 

@@ -3,7 +3,7 @@
 //! aiohttp walks along them with a regular expression: quoted values may contain `;`, and
 //! a missing `;` between two is tolerated, so that a blank ends a value, but for dates.
 
-use super::{Attribute, Attributes, seconds};
+use super::{Attribute, Attributes, MAX_ATTRIBUTE, seconds};
 use crate::coding;
 use crate::header::{CookiePair, end_of_quoted, is_name, split_once};
 
@@ -26,10 +26,16 @@ pub(super) fn parse_attributes(text: &[u8]) -> Attributes {
             continue;
         };
         rest = behind;
-        match (Attribute::named(name), decode(value)) {
-            (Attribute::MaxAge, Some(age)) => attributes.max_age = whole_number(&age),
-            (attribute, Some(value)) => attributes.set(attribute, value.as_bytes()),
-            (_, None) => {}
+        match Attribute::named(name) {
+            flag @ (Attribute::Secure | Attribute::HttpOnly | Attribute::Partitioned) => {
+                attributes.set(flag, b"");
+            }
+            _ if value.len() > MAX_ATTRIBUTE => {}
+            attribute => match (attribute, decode(value)) {
+                (Attribute::MaxAge, Some(age)) => attributes.max_age = whole_number(&age),
+                (_, Some(value)) => attributes.set(attribute, value.as_bytes()),
+                (_, None) => {}
+            },
         }
     }
     attributes
@@ -118,7 +124,8 @@ fn split_date(value: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The length of `Wed, 09 Jun 2100 10:18:14 GMT` or a like date that `text` starts with: its
 /// weekday is a name or three letters, its zone may be a number.
 fn http_date(text: &[u8]) -> Option<usize> {
-    let comma = text.iter().position(|&byte| byte == b',')?;
+    // The longest weekday has nine letters.
+    let comma = text.iter().take(10).position(|&byte| byte == b',')?;
     let weekday = text.get(..comma)?;
     let is_weekday = match comma {
         3 => true,

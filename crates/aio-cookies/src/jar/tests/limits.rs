@@ -160,6 +160,23 @@ fn a_header_has_8190_octets() {
         jar.update_cookies(&CookieRequest::new(&url("http://a.test/"), at(0)), &fields);
         assert_eq!(header(&jar, "http://a.test/", 0), want);
     }
+    for jar in both() {
+        for (length, fits) in [(172, true), (173, false)] {
+            let fields = [
+                format!("a={long}"),
+                format!("b={long}"),
+                format!("c={}", "x".repeat(length)),
+            ];
+            jar.clear();
+            set(
+                &jar,
+                "http://a.test/",
+                &fields.each_ref().map(String::as_str),
+            );
+            let line = format!("Cookie: {}", header(&jar, "http://a.test/", 0));
+            assert_eq!(line.len() == 8190, fits, "{length}");
+        }
+    }
 }
 
 // CKY-26, CKY-27.

@@ -524,6 +524,9 @@ fn no_value_shows_in_debug_output() {
     let jar = rfc();
     set(&jar, "http://a.test/", &["id=secret"]);
     let parsed = SetCookie::parse(Profile::default(), b"id=secret");
-    let shown = format!("{jar:?} {:?} {parsed:?}", jar.cookies(at(0)));
+    let from = url("https://user:secret@a.test/secret");
+    let mut request = CookieRequest::new(&from, at(0));
+    request.site = CookieSite::Page(&from);
+    let shown = format!("{jar:?} {:?} {parsed:?} {request:?}", jar.cookies(at(0)));
     assert!(!shown.contains("secret"), "{shown}");
 }
