@@ -393,6 +393,17 @@ mod tests {
         check_both("a=b; Max-Age=99999999999999999999; Domain=.a.test", &ages);
     }
 
+    // RFC 6265bis 5.6.1 and 5.6.2: one that is none is as if it were not there.
+    #[test]
+    fn the_last_age_and_date_that_are_such_count() {
+        let field = "a=b; Max-Age=5; Max-Age=x; Expires=09 Jun 2100 10:18:14; Expires=x";
+        let got = attributes(RFC, field);
+        let want = parse_date(b"09 Jun 2100 10:18:14");
+        assert_eq!((got.max_age, got.expires), (Some(5), want));
+        let got = attributes(AIOHTTP, field);
+        assert_eq!((got.max_age, got.expires), (None, None));
+    }
+
     // RFC 6265bis 5.6; CKY-25.
     #[test]
     fn attributes_have_1024_octets_at_most() {

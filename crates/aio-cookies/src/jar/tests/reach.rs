@@ -104,6 +104,7 @@ fn a_top_level_domain_keeps_its_cookies_to_itself() {
     set(&jar, "http://a.test/", &["a=1; Domain=test"]);
     set(&jar, "http://localhost/", &["l=1; Domain=localhost"]);
     check(&jar, "http://b.test/", "");
+    check(&jar, "http://test/", "");
     check(&jar, "http://localhost/", "l=1");
     check(&jar, "http://sub.localhost/", "");
     set(
