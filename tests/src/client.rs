@@ -72,7 +72,7 @@ impl Client {
         let result = match op["op"].as_str() {
             Some("request") => self.request(op).await,
             Some("read") => self.read_held(op).await,
-            Some("cookies" | "jar_update" | "jar_headers" | "jar_clear") => {
+            Some("cookies" | "jar_update" | "jar_headers" | "jar_clear" | "jar_reload") => {
                 cookies::call(self.jar.as_deref(), op)
             }
             Some("close") => {

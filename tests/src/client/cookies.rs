@@ -1,6 +1,9 @@
 //! The calls of a scenario that look into the cookie jar, or change it.
 
+use std::error::Error;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
+use std::{env, fs, process};
 
 use aio_client::{Cookie, CookieJar, CookieRequest, CookieStore};
 use serde_json::{Map, Value, json};
@@ -46,8 +49,28 @@ pub(super) fn call(jar: Option<&CookieJar>, op: &Value) -> Result<Value, String>
             }
             Ok(json!({"len": jar.len()}))
         }
+        Some("jar_reload") => {
+            reload(jar).map_err(|error| format!("a jar in a file: {error}"))?;
+            Ok(json!({"len": jar.len()}))
+        }
         _ => Err(format!("op {}", op["op"])),
     }
+}
+
+/// Saves the jar, and loads it again.
+fn reload(jar: &CookieJar) -> Result<(), Box<dyn Error>> {
+    // Scenarios run side by side.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("aio-tests-{}-{count}.jar", process::id());
+    let directory = env::temp_dir().join(name);
+    fs::create_dir(&directory)?;
+    let path = directory.join("cookies.json");
+    let saved = jar.save(&path);
+    jar.clear();
+    let loaded = saved.and_then(|()| jar.load(&path));
+    fs::remove_dir_all(&directory)?;
+    Ok(loaded?)
 }
 
 fn url(value: &Value) -> Result<Url, String> {
