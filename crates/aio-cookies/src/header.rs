@@ -84,7 +84,8 @@ impl CookieStyle {
     ///
     /// Where names are the same, the request's win over the jar's, and both over those set
     /// by hand. Returns the value of the one header to send, or `None` if there is nothing
-    /// to merge: then headers set by hand go as they are.
+    /// to merge: then what is set by hand goes as it is. Several headers set by hand are
+    /// something to merge, but not for [`Profile::Aiohttp`].
     ///
     /// Those set by hand come first, then the jar's in its order, then the request's.
     /// [`Profile::Aiohttp`] sends one of a name, the last, and sorts by name.
@@ -94,7 +95,9 @@ impl CookieStyle {
         request: Vec<CookiePair>,
         by_hand: &[&[u8]],
     ) -> Option<Vec<u8>> {
-        if jar.is_empty() && request.is_empty() {
+        // RFC 6265 5.4: no more than one header.
+        let is_one = by_hand.len() < 2 || self.profile == Profile::Aiohttp;
+        if jar.is_empty() && request.is_empty() && is_one {
             return None;
         }
         // aiohttp loses all but the first header set by hand; SPEC CKY-61 says 'fix'.
@@ -367,7 +370,8 @@ mod tests {
     #[test]
     fn headers_set_by_hand_alone_are_left_as_they_are() {
         check_merge(AIOHTTP, ("", "", &["z=1; a=2;odd ; q=\"x y\""]), None);
-        check_merge(RFC, ("", "", &["z=1", "a=2"]), None);
+        check_merge(AIOHTTP, ("", "", &["z=1", "a=2"]), None);
+        check_merge(RFC, ("", "", &["z=1", "a=2"]), Some("z=1; a=2"));
         check_merge(RFC, ("", "", &[]), None);
         let long = format!("long={}", "x".repeat(20_000));
         let merged = format!("{long}; own=1");

@@ -468,18 +468,20 @@ impl ClientSessionBuilder {
     /// characters that no header may have, or a cookie some that no cookie may have, or the
     /// proxy is none.
     pub fn build(mut self) -> Result<ClientSession, ClientError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
         let cookies = std::mem::take(&mut self.cookies);
         let jar = self.cookie_jar.get_or_insert_with(default_jar);
-        let added = cookies
-            .iter()
-            .try_for_each(|(name, value)| jar.add(name, value));
-        if let Err(error) = added {
-            self.fail(UsageError::from(error).into());
+        let style = jar.style();
+        // All are looked at before one is added: others may have the jar, too.
+        for (name, value) in &cookies {
+            style.pair(name, value).map_err(UsageError::from)?;
         }
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => Ok(self.build_valid()),
+        for (name, value) in &cookies {
+            jar.add(name, value).map_err(UsageError::from)?;
         }
+        Ok(self.build_valid())
     }
 
     pub(super) fn build_valid(self) -> ClientSession {

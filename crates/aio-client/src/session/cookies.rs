@@ -16,7 +16,8 @@ pub(super) fn header(
     request: &RequestParts,
 ) -> Result<Option<Vec<u8>>, ClientError> {
     let jar = session.cookie_jar();
-    if jar.is_empty() && request.cookies.is_empty() {
+    let by_hand: Vec<_> = request.headers.get_all("cookie").collect();
+    if jar.is_empty() && request.cookies.is_empty() && by_hand.len() < 2 {
         return Ok(None);
     }
     let style = jar.style();
@@ -24,7 +25,6 @@ pub(super) fn header(
     let own = own.map(|(name, value)| style.pair(name, value));
     let own: Result<Vec<_>, _> = own.collect();
     let stored = jar.filter_cookies(&CookieRequest::new(request.url.url(), SystemTime::now()));
-    let by_hand: Vec<_> = request.headers.get_all("cookie").collect();
     let by_hand: Vec<_> = by_hand.iter().map(|field| field.as_bytes()).collect();
     Ok(style.merge(stored, own.map_err(UsageError::from)?, &by_hand))
 }
