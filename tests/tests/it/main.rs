@@ -7,6 +7,7 @@ mod client_certificates;
 mod closing;
 mod codings;
 mod content;
+mod cookie_secrets;
 mod cookies;
 mod dialling;
 mod dns;

@@ -420,7 +420,7 @@ async fn counted(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
 
 /// Finds each host here.
 #[derive(Debug)]
-struct Here;
+pub(crate) struct Here;
 
 impl Resolver for Here {
     fn resolve<'a>(
@@ -435,9 +435,9 @@ impl Resolver for Here {
 
 /// Writes all events and spans down.
 #[derive(Clone, Default)]
-struct Events(Arc<Mutex<String>>);
+pub(crate) struct Events(Arc<Mutex<String>>);
 
-struct Fields<'a>(MutexGuard<'a, String>);
+pub(crate) struct Fields<'a>(pub(crate) MutexGuard<'a, String>);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
@@ -446,7 +446,7 @@ impl Visit for Fields<'_> {
 }
 
 impl Events {
-    fn fields(&self) -> Fields<'_> {
+    pub(crate) fn fields(&self) -> Fields<'_> {
         Fields(self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -521,12 +521,12 @@ const PROXY: [(&str, [bool; 2]); 5] = [
 ];
 const STRAY: &str = "StraySecret";
 
-fn errors(error: &dyn Error) -> String {
+pub(crate) fn errors(error: &dyn Error) -> String {
     let cause = error.source().map(errors).unwrap_or_default();
     format!("{error} {error:?} {error:#?} {cause}")
 }
 
-fn look(response: &ClientResponse) -> String {
+pub(crate) fn look(response: &ClientResponse) -> String {
     let info = response.request_info();
     format!(
         "{response:?} {response:#?} {:?} {info:?} {:?} {:?} {:?} {:?}",
