@@ -74,7 +74,8 @@ pub use aio_connector::{UnixConnector, UnixConnectorBuilder, UnixDialer};
 pub use aio_cookies::{
     Cookie, CookieError, CookieFileError, CookieFileProblem, CookieFormat, CookieJar,
     CookieJarOptions, CookieLimits, CookiePair, CookieRequest, CookieSite, CookieStore,
-    CookieStyle, DummyCookieJar, Profile, SameSite, SetCookie, read_cookies,
+    CookieStyle, Domain, DomainAttribute, DummyCookieJar, Profile, SameSite, SetCookie,
+    default_path, parse_date, path_match, read_cookies,
 };
 pub use aio_core::coding::Coding;
 pub use aio_core::form::FormError;
