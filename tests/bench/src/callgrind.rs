@@ -50,6 +50,17 @@ impl Callgrind {
         Ok((long? - short?) / (RUNS[1] - RUNS[0]))
     }
 
+    /// Returns the instructions inside of a function, when this program is started with these
+    /// words.
+    pub(crate) fn inside(&self, function: &str, words: &[String]) -> Fallible<u64> {
+        let profile = self.profiles.join(words.join("-"));
+        let counted = run_with(&profile, &[format!("--toggle-collect={function}")], words)?;
+        match counted {
+            0 => Err(format!("callgrind has not seen {function}").into()),
+            counted => Ok(counted),
+        }
+    }
+
     /// Returns the instructions of the cheapest of some runs: on a busy machine answers come
     /// in more pieces, which can only add polls.
     fn least(&self, peer: Peer, row: Row, count: u64, site: &Site) -> Fallible<u64> {
@@ -66,21 +77,29 @@ const TRIES: usize = 3;
 
 /// Returns the instructions of a whole run.
 fn run(peer: Peer, row: Row, count: u64, site: &Site, directory: &Path) -> Fallible<u64> {
-    let profile = directory.join(format!("{}-{}-{count}.callgrind", row.name, peer.name));
+    let words = [
+        "batch".to_owned(),
+        peer.name.to_owned(),
+        row.name.to_owned(),
+        count.to_string(),
+        site.to_string(),
+    ];
+    let profile = format!("{}-{}-{count}", row.name, peer.name);
+    run_with(&directory.join(profile), &[], &words)
+}
+
+/// Returns what callgrind, told so, counts when this program is started with these words.
+fn run_with(profile: &Path, options: &[String], words: &[String]) -> Fallible<u64> {
+    let profile = profile.with_extension("callgrind");
     let output = Command::new("valgrind")
         // Blocks are taken from and given to glibc's quick lists alone: the way around them
         // costs some 200 instructions more or less per request from one build to the next.
         .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=1000")
         .arg("--tool=callgrind")
+        .args(options)
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(env::current_exe()?)
-        .args([
-            "batch",
-            peer.name,
-            row.name,
-            &count.to_string(),
-            &site.to_string(),
-        ])
+        .args(words)
         .output()?;
     if !output.status.success() {
         return Err(format!("valgrind: {}", String::from_utf8_lossy(&output.stderr)).into());

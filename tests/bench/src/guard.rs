@@ -1,5 +1,6 @@
 //! `guard`: no workload of ours may cost more instructions than what is kept in guard.txt,
-//! as a ratio to the raw loop counted in the same run, and the small GET no more allocations.
+//! as a ratio to the raw loop counted in the same run, and the small GET no more allocations;
+//! nor may a cookie cost more to find among many.
 //! `guard --keep` writes the file anew.
 
 use std::fs;
@@ -8,6 +9,7 @@ use crate::{
     Fallible,
     allocations::{self, Allocated},
     callgrind::Callgrind,
+    cookies,
     peers::Peer,
     rows::Row,
     server_process::ServerProcess,
@@ -44,7 +46,8 @@ pub(crate) fn check() -> Fallible<()> {
 
     println!("Instructions per request, and their ratio to raw");
     println!("           ours    raw   ratio    kept   change");
-    for counted in count_all(&server.site)? {
+    let callgrind = Callgrind::find()?.ok_or("valgrind is not installed")?;
+    for counted in count_all(&callgrind, &server.site)? {
         let (ratio, name) = (counted.ratio(), counted.row.name);
         let kept = self::kept(&file, name)?;
         let change = (ratio / kept - 1.0) * 100.0;
@@ -55,6 +58,9 @@ pub(crate) fn check() -> Fallible<()> {
         if ratio > kept * ALLOWED {
             grown.push(name);
         }
+    }
+    if !cookies::check(&callgrind)? {
+        return Err("cookies of other domains cost a request more than they may".into());
     }
     if grown.is_empty() {
         return Ok(());
@@ -68,7 +74,8 @@ pub(crate) fn keep() -> Fallible<()> {
     let file = fs::read_to_string(FILE)?;
     let server = ServerProcess::start(None)?;
     let Allocated { count, bytes } = allocations::per_request(Peer::OURS, Row::GET, &server.site)?;
-    let counts = count_all(&server.site)?;
+    let callgrind = Callgrind::find()?.ok_or("valgrind is not installed")?;
+    let counts = count_all(&callgrind, &server.site)?;
     let comments = file.lines().filter(|line| line.starts_with('#'));
     let lines: Vec<String> = comments
         .map(str::to_owned)
@@ -101,8 +108,7 @@ impl Counted {
     }
 }
 
-fn count_all(site: &Site) -> Fallible<Vec<Counted>> {
-    let callgrind = Callgrind::find()?.ok_or("valgrind is not installed")?;
+fn count_all(callgrind: &Callgrind, site: &Site) -> Fallible<Vec<Counted>> {
     let count = |peer, row| callgrind.count(peer, row, site);
     GUARDED
         .into_iter()

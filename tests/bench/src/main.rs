@@ -9,6 +9,7 @@ mod allocations;
 mod answers;
 mod batch;
 mod callgrind;
+mod cookies;
 mod cpu;
 mod crew;
 mod files;
@@ -45,7 +46,7 @@ fn main() -> Fallible<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        // The bench starts itself with these two; nobody types them.
+        // The bench starts itself with these three; nobody types them.
         ["server", core] => server::serve(core.parse().ok()),
         ["batch", peer, row, count, site] => batch::send(
             peers::Peer::named(peer)?,
@@ -53,6 +54,7 @@ fn main() -> Fallible<()> {
             count.parse()?,
             &site.parse()?,
         ),
+        ["cookies", jar, domains] => cookies::ask(jar, domains.parse()?),
         ["guard"] => guard::check(),
         ["guard", "--keep"] => guard::keep(),
         ["--same-core", ref names @ ..] => measure(names, CLIENT_CORE),
@@ -86,6 +88,9 @@ fn measure(names: &[&str], server_core: usize) -> Fallible<()> {
     if chapters.contains(&Chapter::Allocations) {
         allocations::measure(site)?;
     }
+    if chapters.contains(&Chapter::Cookies) {
+        cookies::measure()?;
+    }
     Ok(())
 }
 
@@ -95,12 +100,13 @@ enum Chapter {
     Paired(Row),
     Instructions,
     Allocations,
+    Cookies,
 }
 
 impl Chapter {
     fn all() -> Vec<Self> {
         let mut chapters: Vec<Self> = Row::ALL.into_iter().map(Self::Paired).collect();
-        chapters.extend([Self::Instructions, Self::Allocations]);
+        chapters.extend([Self::Instructions, Self::Allocations, Self::Cookies]);
         chapters
     }
 
@@ -108,6 +114,7 @@ impl Chapter {
         match name {
             "instructions" => Ok(Self::Instructions),
             "allocations" => Ok(Self::Allocations),
+            "cookies" => Ok(Self::Cookies),
             _ => Row::named(name).map(Self::Paired),
         }
     }
@@ -115,7 +122,7 @@ impl Chapter {
     fn row(&self) -> Option<Row> {
         match *self {
             Self::Paired(row) => Some(row),
-            Self::Instructions | Self::Allocations => None,
+            Self::Instructions | Self::Allocations | Self::Cookies => None,
         }
     }
 }

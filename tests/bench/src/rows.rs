@@ -245,7 +245,7 @@ impl Row {
         rows().find(|row| row.name == name).ok_or_else(|| {
             let names: Vec<&str> = rows().map(|row| row.name).collect();
             let names = names.join(", ");
-            format!("no row {name}; there are {names}, instructions, allocations").into()
+            format!("no row {name}; there are {names}, instructions, allocations, cookies").into()
         })
     }
 }

@@ -35,6 +35,6 @@ pub(crate) fn paired_line(
     format!("{:<11}{ratios}{micros:>7.2}{resumed}\n", peer.name)
 }
 
-fn ratio(Ratio { median, low, high }: Ratio) -> String {
+pub(crate) fn ratio(Ratio { median, low, high }: Ratio) -> String {
     format!("{median:.3} [{low:.3}–{high:.3}]")
 }
