@@ -110,6 +110,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Run(Step::cargo(AWS_LC)),
         Task::Run(Step::cargo(NO_TLS)),
         Task::Run(Step::cargo(COOKIES)),
+        Task::Run(Step::cargo(WITH_REQWEST)),
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
@@ -168,7 +169,6 @@ fn expensive(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Skip("the rivals' bench build: tests/bench is not here")
     });
     tasks.extend(FUZZ.map(|line| Task::Run(Step::cargo(line))));
-    tasks.push(Task::Run(Step::cargo(WITH_REQWEST)));
     tasks.push(Task::Run(Step::cargo(WITH_SQLITE)));
     tasks.push(if tools.deny {
         Task::Run(Step::cargo("deny check --config .ci/deny.toml"))
@@ -269,6 +269,7 @@ mod tests {
                 "cargo test -p aio-connector --features aws-lc,hickory-dns --lib",
                 "cargo test -p aio-connector --no-default-features --all-targets",
                 "cargo test -p aio-cookies --all-features --lib",
+                "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
                 "cargo run --quiet -p aio-tests --bin upload",
@@ -318,7 +319,6 @@ mod tests {
                 "skipped the rivals' bench build: tests/bench is not here",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
-                "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
@@ -343,7 +343,6 @@ mod tests {
                 "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml --features rivals",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
-                "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",

@@ -279,7 +279,7 @@ impl CookieJar {
     /// A database keeps a jar so, and lets several programs have the same cookies; here SQLite,
     /// by the crates `rusqlite` and `serde_json` and the feature `serde`:
     ///
-    /// ```ignore
+    /// ```text
     #[doc = include_str!("docs/sqlite.rs")]
     /// ```
     pub fn export(&self, now: SystemTime) -> Vec<Cookie> {
