@@ -4,7 +4,7 @@ use std::ops::BitOr;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::CloseCode;
+use crate::ProtocolError;
 
 /// The header of a frame; its payload follows on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,27 +41,6 @@ pub enum OpCode {
 /// A set of the three reserved bits, whose meaning extensions give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Rsv(u8);
-
-/// A frame header that breaks the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FrameError {
-    /// A reserved bit is set that no extension gives a meaning on this frame.
-    #[error("received a frame with reserved bits set")]
-    ReservedBits,
-    /// The opcode is one of the reserved ones.
-    #[error("received a frame with unknown opcode {0:#x}")]
-    UnknownOpCode(u8),
-    /// A control frame is not final.
-    #[error("received a fragmented control frame")]
-    FragmentedControl,
-    /// The payload of a control frame is longer than 125 bytes.
-    #[error("received a control frame with more than 125 bytes")]
-    ControlTooLong,
-    /// The length of the payload does not fit in 63 bits.
-    #[error("received a frame with a payload of {0} bytes")]
-    TooLong(u64),
-}
 
 /// Length codes: up to this one, the code is the length (and control frames end here).
 const MAX_SHORT: u8 = 125;
@@ -112,14 +91,14 @@ impl FrameHeader {
     /// let ping = FrameHeader::new(OpCode::Ping, 2);
     /// assert_eq!(FrameHeader::parse(b"\x89\x02hi", Rsv::NONE)?, Some((ping, 2)));
     /// assert_eq!(FrameHeader::parse(b"\x89", Rsv::NONE)?, None);
-    /// # Ok::<(), aio_ws::FrameError>(())
+    /// # Ok::<(), aio_ws::ProtocolError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`FrameError`], as soon as the bytes that break the protocol are there. Nothing
+    /// A [`ProtocolError`], as soon as the bytes that break the protocol are there. Nothing
     /// behind them can be parsed.
-    pub fn parse(bytes: &[u8], allowed: Rsv) -> Result<Option<(Self, usize)>, FrameError> {
+    pub fn parse(bytes: &[u8], allowed: Rsv) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk() else {
             return Ok(None);
         };
@@ -131,20 +110,23 @@ impl FrameHeader {
         let starts_message = matches!(opcode, OpCode::Text | OpCode::Binary);
         let allowed = if starts_message { allowed } else { Rsv::NONE };
         if !allowed.contains(rsv) {
-            return Err(FrameError::ReservedBits);
+            return Err(ProtocolError::ReservedBits);
         }
         if opcode.is_control() && !fin {
-            return Err(FrameError::FragmentedControl);
+            return Err(ProtocolError::FragmentedControl);
         }
         if opcode.is_control() && len_code > MAX_SHORT {
-            return Err(FrameError::ControlTooLong);
+            return Err(ProtocolError::ControlTooLong);
         }
 
         let Some((len, rest)) = parse_len(len_code, rest) else {
             return Ok(None);
         };
         if len > i64::MAX as u64 {
-            return Err(FrameError::TooLong(len));
+            return Err(ProtocolError::MessageTooBig {
+                size: len,
+                limit: i64::MAX as u64,
+            });
         }
         let (mask, rest) = if second & MASK_BIT == 0 {
             (None, rest)
@@ -218,7 +200,7 @@ impl OpCode {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
-    const fn from_bits(bits: u8) -> Result<Self, FrameError> {
+    const fn from_bits(bits: u8) -> Result<Self, ProtocolError> {
         Ok(match bits {
             0x0 => Self::Continuation,
             0x1 => Self::Text,
@@ -226,7 +208,7 @@ impl OpCode {
             0x8 => Self::Close,
             0x9 => Self::Ping,
             0xa => Self::Pong,
-            unknown => return Err(FrameError::UnknownOpCode(unknown)),
+            unknown => return Err(ProtocolError::UnknownOpCode(unknown)),
         })
     }
 
@@ -268,23 +250,10 @@ impl BitOr for Rsv {
     }
 }
 
-impl FrameError {
-    /// Returns the code to close the connection with.
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            // aiohttp answers 1009, as to any length over the limit.
-            Self::TooLong(_) => CloseCode::MESSAGE_TOO_BIG,
-            Self::ReservedBits
-            | Self::UnknownOpCode(_)
-            | Self::FragmentedControl
-            | Self::ControlTooLong => CloseCode::PROTOCOL_ERROR,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CloseCode;
 
     const ANY: Rsv = Rsv(Rsv::ALL);
 
@@ -317,7 +286,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_error(bytes: &[u8], allowed: Rsv, want: FrameError, code: CloseCode) {
+    fn check_error(bytes: &[u8], allowed: Rsv, want: ProtocolError, code: CloseCode) {
         let bytes_text = bytes.escape_ascii();
         assert_eq!(
             FrameHeader::parse(bytes, allowed),
@@ -418,7 +387,7 @@ mod tests {
 
     #[test]
     fn reserved_bits_without_meaning_are_refused() {
-        let (error, code) = (FrameError::ReservedBits, CloseCode::PROTOCOL_ERROR);
+        let (error, code) = (ProtocolError::ReservedBits, CloseCode::PROTOCOL_ERROR);
         check_error(b"\xc1\0", Rsv::NONE, error, code);
         check_error(b"\xa1\0", Rsv::RSV1, error, code);
         check_error(b"\x91\0", Rsv::RSV1, error, code);
@@ -429,7 +398,7 @@ mod tests {
     #[test]
     fn reserved_opcodes_are_refused() {
         for bits in [0x3, 0x4, 0x5, 0x6, 0x7, 0xb, 0xc, 0xd, 0xe, 0xf] {
-            let error = FrameError::UnknownOpCode(bits);
+            let error = ProtocolError::UnknownOpCode(bits);
             check_error(&[FIN_BIT | bits, 0], ANY, error, CloseCode::PROTOCOL_ERROR);
         }
     }
@@ -438,17 +407,17 @@ mod tests {
     fn control_frames_are_whole_and_short() {
         for opcode in OPCODES.into_iter().filter(|opcode| opcode.is_control()) {
             let (bits, code) = (opcode.bits(), CloseCode::PROTOCOL_ERROR);
-            check_error(&[bits, 0], ANY, FrameError::FragmentedControl, code);
+            check_error(&[bits, 0], ANY, ProtocolError::FragmentedControl, code);
             check_error(
                 &[FIN_BIT | bits, 126],
                 ANY,
-                FrameError::ControlTooLong,
+                ProtocolError::ControlTooLong,
                 code,
             );
             check_error(
                 &[FIN_BIT | bits, 255],
                 ANY,
-                FrameError::ControlTooLong,
+                ProtocolError::ControlTooLong,
                 code,
             );
         }
@@ -457,7 +426,10 @@ mod tests {
     #[test]
     fn lengths_of_64_bits_are_refused() {
         let bytes = b"\x82\x7f\x80\0\0\0\0\0\0\0";
-        let error = FrameError::TooLong(1 << 63);
+        let error = ProtocolError::MessageTooBig {
+            size: 1 << 63,
+            limit: i64::MAX as u64,
+        };
         check_error(bytes, Rsv::NONE, error, CloseCode::MESSAGE_TOO_BIG);
     }
 

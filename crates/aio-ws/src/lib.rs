@@ -21,7 +21,7 @@
 //! let mut payload = wire.split_off(len);
 //! Mask::new(header.mask.expect("masked above")).apply(&mut payload);
 //! assert_eq!(payload, "hello");
-//! # Ok::<(), aio_ws::FrameError>(())
+//! # Ok::<(), aio_ws::ProtocolError>(())
 //! ```
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -30,8 +30,12 @@ mod close;
 mod error;
 mod frame;
 mod mask;
+mod message;
+mod protocol;
 
 pub use self::close::CloseCode;
-pub use self::error::WsError;
-pub use self::frame::{FrameError, FrameHeader, OpCode, Rsv};
+pub use self::error::{ProtocolError, WsError};
+pub use self::frame::{FrameHeader, OpCode, Rsv};
 pub use self::mask::Mask;
+pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
+pub use self::protocol::{Protocol, Role, WsConfig};
