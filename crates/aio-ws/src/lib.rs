@@ -27,6 +27,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod close;
+mod deflate;
 mod error;
 mod frame;
 mod mask;
@@ -36,6 +37,8 @@ mod protocol;
 pub use self::close::CloseCode;
 pub use self::error::{ProtocolError, WsError};
 pub use self::frame::{FrameHeader, OpCode, Rsv};
+pub use self::deflate::{
+    DeflateParams, Deflater, InflateError, Inflater, InvalidWindowBits, WindowBits,
 pub use self::mask::Mask;
 pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
 pub use self::protocol::{Protocol, Role, WsConfig};
