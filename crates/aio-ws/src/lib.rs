@@ -30,15 +30,20 @@ mod close;
 mod deflate;
 mod error;
 mod frame;
+pub mod handshake;
 mod mask;
 mod message;
 mod protocol;
 
 pub use self::close::CloseCode;
-pub use self::error::{ProtocolError, WsError};
-pub use self::frame::{FrameHeader, OpCode, Rsv};
 pub use self::deflate::{
     DeflateParams, Deflater, InflateError, Inflater, InvalidWindowBits, WindowBits,
+};
+pub use self::error::{ProtocolError, WsError};
+pub use self::frame::{FrameHeader, OpCode, Rsv};
+pub use self::handshake::{
+    ClientHandshake, HandshakeCheck, HandshakeOptions, Negotiated, RequestCheck,
+};
 pub use self::mask::Mask;
 pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
 pub use self::protocol::{Protocol, Role, WsConfig};

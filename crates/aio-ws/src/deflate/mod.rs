@@ -2,6 +2,7 @@
 
 mod deflater;
 mod inflater;
+mod negotiate;
 #[cfg(test)]
 mod tests;
 
