@@ -51,6 +51,9 @@ pub enum WsError {
     /// The message cannot be sent this way.
     #[error("cannot send a {0:?} message this way")]
     NotSendable(WsMsgType),
+    /// A ping or a pong has at most 125 bytes.
+    #[error("a ping or pong of {0} bytes is too long")]
+    ControlTooLong(usize),
     /// The window of a compressor has 9 to 15 bits.
     #[error("no compressor has a window of {0} bits")]
     WindowBits(u8),
@@ -127,7 +130,7 @@ impl WsError {
             Self::Heartbeat { .. } => "ServerTimeoutError",
             Self::UnexpectedEnd => "EofStream",
             Self::UnfinishedMessage | Self::NotSendable(_) => "RuntimeError",
-            Self::WindowBits(_) => "ValueError",
+            Self::WindowBits(_) | Self::ControlTooLong(_) => "ValueError",
             Self::Io(_) => "ClientOSError",
         }
     }

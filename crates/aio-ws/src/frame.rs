@@ -148,6 +148,23 @@ impl FrameHeader {
         )))
     }
 
+    /// Returns how many bytes the header has on the wire.
+    ///
+    /// ```
+    /// use aio_ws::{FrameHeader, OpCode};
+    ///
+    /// assert_eq!(FrameHeader::new(OpCode::Binary, 300).size(), 4);
+    /// ```
+    pub const fn size(&self) -> usize {
+        let mask = if self.mask.is_some() { 4 } else { 0 };
+        let len = match self.len {
+            0..=125 => 0,
+            126..=0xffff => 2,
+            _ => 8,
+        };
+        2 + len + mask
+    }
+
     /// Appends the header to `output`, the length in as few bytes as possible.
     ///
     /// ```
@@ -212,7 +229,7 @@ impl OpCode {
         })
     }
 
-    const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         match self {
             Self::Continuation => 0x0,
             Self::Text => 0x1,

@@ -34,6 +34,7 @@ pub mod handshake;
 mod mask;
 mod message;
 mod protocol;
+mod utf8;
 
 pub use self::close::CloseCode;
 pub use self::deflate::{

@@ -1,14 +1,23 @@
 //! The protocol of one open WebSocket: bytes in, messages out, and the other way round.
 
 mod config;
+mod heartbeat;
+mod output;
+mod receiver;
 
 use std::io::IoSlice;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 pub use self::config::{Role, WsConfig};
-use crate::{CloseFrame, WsError, WsMessage};
+use self::heartbeat::{Due, Heartbeat};
+use self::output::Output;
+use self::receiver::Receiver;
+use crate::{CloseCode, CloseFrame, OpCode, ProtocolError, Rsv, WsError, WsMessage};
+
+/// The longest payload of a control frame in bytes (RFC 6455 5.5).
+const MAX_CONTROL: usize = 125;
 
 /// One open WebSocket, without I/O, clock or randomness of its own.
 ///
@@ -16,13 +25,50 @@ use crate::{CloseFrame, WsError, WsMessage};
 /// come out of [`poll_event`](Self::poll_event). Messages go in by [`send`](Self::send), bytes
 /// come out of [`poll_transmit`](Self::poll_transmit).
 #[derive(Debug)]
-pub struct Protocol {}
+pub struct Protocol {
+    autoping: bool,
+    autoclose: bool,
+    receiver: Receiver,
+    output: Output,
+    heartbeat: Option<Heartbeat>,
+    incoming: Incoming,
+    /// The type of the message that is sent in fragments.
+    fragments: Option<OpCode>,
+    is_closed: bool,
+    close_code: Option<u16>,
+    exception: Option<WsError>,
+    /// The error that [`Protocol::poll_event`] gives next.
+    failure: Option<WsError>,
+}
+
+/// What may come of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    /// Anything.
+    Open,
+    /// No more bytes, but perhaps messages among those that came.
+    Ending,
+    /// Nothing: it closed, or it is not listened to any more.
+    Over,
+}
 
 impl Protocol {
     /// Makes the protocol of a connection behind its handshake. The keys that a client masks
     /// its frames with are drawn from `seed`, which must be random.
-    pub fn new(_role: Role, _config: WsConfig, _seed: [u8; 32]) -> Self {
-        todo!()
+    pub fn new(role: Role, config: WsConfig, seed: [u8; 32]) -> Self {
+        Self {
+            autoping: config.autoping,
+            autoclose: config.autoclose,
+            receiver: Receiver::new(role, &config),
+            output: Output::new(role, seed),
+            heartbeat: config.heartbeat.map(Heartbeat::new),
+            incoming: Incoming::Open,
+            fragments: None,
+            is_closed: false,
+            close_code: None,
+            exception: None,
+            failure: None,
+        }
     }
 
     /// Returns the buffer that the next bytes of the peer are appended to, with room for as
@@ -31,24 +77,28 @@ impl Protocol {
     /// Nothing but appending may be done to it. Call [`poll_event`](Self::poll_event)
     /// afterwards until it gives `None`.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
-        todo!()
+        self.receiver.read_buffer()
     }
 
     /// Copies bytes of the peer in.
-    pub fn receive(&mut self, _bytes: &[u8]) {
-        todo!()
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.receiver.read_buffer().extend_from_slice(bytes);
     }
 
     /// Tells that the peer sends no more bytes.
     pub fn end_of_input(&mut self) {
-        todo!()
+        if self.incoming == Incoming::Open {
+            self.incoming = Incoming::Ending;
+        }
     }
 
     /// Tells that the peer lives: now bytes of it came, or the connection opened.
     ///
     /// The heartbeat starts with the first call. Without one there is no need to call it.
-    pub fn alive(&mut self, _now: Instant) {
-        todo!()
+    pub fn alive(&mut self, now: Instant) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.alive(now);
+        }
     }
 
     /// Returns the next message; `None` if it takes more bytes, or if the socket is closed.
@@ -60,7 +110,29 @@ impl Protocol {
     /// The peer breaks the protocol or a limit, or did not answer the heartbeat. The socket is
     /// closed then, a close frame with the code of the error is queued, and nothing more comes.
     pub fn poll_event(&mut self) -> Option<Result<WsMessage, WsError>> {
-        todo!()
+        if self.incoming == Incoming::Over {
+            return self.failure.take().map(Err);
+        }
+        loop {
+            let message = match self.receiver.poll() {
+                Ok(Some(message)) => message,
+                Ok(None) => {
+                    if self.incoming == Incoming::Ending {
+                        self.abandon(Some(WsError::UnexpectedEnd));
+                    }
+                    return None;
+                }
+                Err(error) => return self.fail(error),
+            };
+            match message {
+                WsMessage::Close(frame) => return self.peer_closes(frame),
+                // Until the peer closes, too, what it says is dropped.
+                _ if self.is_closed => {}
+                WsMessage::Ping(payload) if self.autoping => self.output.pong(&payload),
+                WsMessage::Pong(_) if self.autoping => {}
+                message => return Some(Ok(message)),
+            }
+        }
     }
 
     /// Queues a message, a ping, a pong or, with [`WsMessage::Close`], what
@@ -70,8 +142,19 @@ impl Protocol {
     ///
     /// [`WsError::Closed`] once the socket is closed, [`WsError::UnfinishedMessage`] while a
     /// message is sent in fragments, [`WsError::NotSendable`] for [`WsMessage::Closing`].
-    pub fn send(&mut self, _message: impl Into<WsMessage>) -> Result<(), WsError> {
-        todo!()
+    pub fn send(&mut self, message: impl Into<WsMessage>) -> Result<(), WsError> {
+        let (opcode, payload) = match message.into() {
+            WsMessage::Ping(payload) => return self.send_control(OpCode::Ping, payload),
+            WsMessage::Pong(payload) => return self.send_control(OpCode::Pong, payload),
+            WsMessage::Close(frame) if !self.is_closed => {
+                self.close(frame);
+                return Ok(());
+            }
+            message => data(message)?,
+        };
+        self.check_free()?;
+        self.output.push(opcode, true, Rsv::NONE, payload);
+        Ok(())
     }
 
     /// Queues a message compressed on its own, with a window of `window_bits` bits, even if no
@@ -98,10 +181,25 @@ impl Protocol {
     /// the pieces before.
     pub fn send_fragment(
         &mut self,
-        _piece: impl Into<WsMessage>,
-        _last: bool,
+        piece: impl Into<WsMessage>,
+        last: bool,
     ) -> Result<(), WsError> {
-        todo!()
+        let (opcode, payload) = data(piece.into())?;
+        if self.is_closed {
+            return Err(WsError::Closed);
+        }
+        if self.fragments.is_some_and(|first| first != opcode) {
+            return Err(WsError::NotSendable(opcode.into()));
+        }
+        let is_first = self.fragments.is_none();
+        self.fragments = (!last).then_some(opcode);
+        let opcode = if is_first {
+            opcode
+        } else {
+            OpCode::Continuation
+        };
+        self.output.push(opcode, last, Rsv::NONE, payload);
+        Ok(())
     }
 
     /// Closes the socket: queues a close frame, behind what is queued. Returns whether this
@@ -109,82 +207,193 @@ impl Protocol {
     ///
     /// Then messages of the peer are dropped until its close frame comes, and
     /// [`is_done`](Self::is_done) tells that it is there. A reason is cut to 123 bytes.
-    pub fn close(&mut self, _frame: Option<CloseFrame>) -> bool {
-        todo!()
+    pub fn close(&mut self, frame: Option<CloseFrame>) -> bool {
+        if self.is_closed {
+            return false;
+        }
+        self.is_closed = true;
+        self.heartbeat = None;
+        let mut payload = Vec::new();
+        if let Some(CloseFrame { code, reason }) = frame
+            && let Some(code) = CloseCode::from_wire(code.get())
+        {
+            payload.extend_from_slice(&code.get().to_be_bytes());
+            payload.extend_from_slice(reason_that_fits(&reason).as_bytes());
+        }
+        self.output.close(&payload);
+        true
     }
 
     /// Gives the connection up, with close code 1006: it broke, or the peer does not answer.
     /// `error` is what [`exception`](Self::exception) tells. Nothing more is received or sent.
-    pub fn abandon(&mut self, _error: Option<WsError>) {
-        todo!()
+    pub fn abandon(&mut self, error: Option<WsError>) {
+        self.stop_receiving();
+        self.is_closed = true;
+        self.close_code = Some(CloseCode::ABNORMAL_CLOSURE.get());
+        self.exception = error;
+        self.output.clear();
     }
 
     /// Notes that a message was waited for in vain, or that waiting for one was cancelled: the
     /// close code becomes 1006, as in aiohttp, and the socket stays open.
     pub fn receive_timed_out(&mut self) {
-        todo!()
+        self.close_code = Some(CloseCode::ABNORMAL_CLOSURE.get());
     }
 
     /// Returns the next bytes to write, if any.
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        todo!()
+        match self.output.next() {
+            [[], []] => None,
+            [[], payload] => Some(payload),
+            [ready, _] => Some(ready),
+        }
     }
 
     /// Returns the next bytes to write in two pieces, for one vectored write; `None` if there
     /// are none. The first piece is what [`poll_transmit`](Self::poll_transmit) gives, the
     /// second one may be empty.
     pub fn poll_transmit_vectored(&mut self) -> Option<[IoSlice<'_>; 2]> {
-        todo!()
+        match self.output.next() {
+            [[], []] => None,
+            [ready, payload] => Some([IoSlice::new(ready), IoSlice::new(payload)]),
+        }
     }
 
     /// Tells that `count` of the bytes to write are written.
-    pub fn transmitted(&mut self, _count: usize) {
-        todo!()
+    pub fn transmitted(&mut self, count: usize) {
+        self.output.written(count);
     }
 
     /// Returns how many bytes are queued to be written.
     pub fn queued(&self) -> usize {
-        todo!()
+        self.output.queued()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called; it changes with
     /// every call of another method. `None` without a heartbeat.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.heartbeat.as_ref()?.next()
     }
 
     /// Does what the time asks for: a ping is queued, or the connection is given up because
     /// none was answered. Calling it early does no harm.
-    pub fn handle_timeout(&mut self, _now: Instant) {
-        todo!()
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Some(heartbeat) = &mut self.heartbeat else {
+            return;
+        };
+        match heartbeat.handle_timeout(now) {
+            Due::Nothing => {}
+            Due::Ping => self.output.push_copy(OpCode::Ping, true, Rsv::NONE, &[]),
+            Due::GiveUp(after) => {
+                self.abandon(Some(WsError::Heartbeat { after }));
+                self.failure.clone_from(&self.exception);
+            }
+        }
     }
 
     /// Tells whether the socket is closed, as aiohttp's `closed`: it is from the moment this
     /// end closes, even if the peer has not answered.
     pub fn is_closed(&self) -> bool {
-        todo!()
+        self.is_closed
     }
 
     /// Tells whether nothing more is to be received: the socket is closed and the peer's close
     /// is here or is not waited for. What is queued is still to be written.
     pub fn is_done(&self) -> bool {
-        todo!()
+        self.is_closed && self.incoming == Incoming::Over
     }
 
     /// Returns the close code, as aiohttp's `close_code`: the peer's, 1005 if it gave none,
     /// 1006 if the connection ended without a close frame, or that of an error.
     pub fn close_code(&self) -> Option<u16> {
-        todo!()
+        self.close_code
     }
 
     /// Returns what ended the socket, as aiohttp's `exception()`: not the errors that
     /// [`poll_event`](Self::poll_event) gave for broken protocol.
     pub fn exception(&self) -> Option<&WsError> {
-        todo!()
+        self.exception.as_ref()
     }
 
     /// Gives up the buffers that hold nothing, for a socket that idles.
     pub fn release_memory(&mut self) {
-        todo!()
+        self.receiver.release_memory();
+        self.output.release_memory();
     }
+
+    /// Fails unless a message may start.
+    fn check_free(&self) -> Result<(), WsError> {
+        if self.is_closed {
+            return Err(WsError::Closed);
+        }
+        if self.fragments.is_some() {
+            return Err(WsError::UnfinishedMessage);
+        }
+        Ok(())
+    }
+
+    fn send_control(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), WsError> {
+        if self.is_closed {
+            return Err(WsError::Closed);
+        }
+        if payload.len() > MAX_CONTROL {
+            return Err(WsError::ControlTooLong(payload.len()));
+        }
+        self.output.push(opcode, true, Rsv::NONE, payload);
+        Ok(())
+    }
+
+    /// The close frame of the peer came.
+    fn peer_closes(&mut self, frame: Option<CloseFrame>) -> Option<Result<WsMessage, WsError>> {
+        self.stop_receiving();
+        let code = frame
+            .as_ref()
+            .map_or(CloseCode::NO_STATUS, |frame| frame.code);
+        self.close_code = Some(code.get());
+        if self.is_closed {
+            return None;
+        }
+        if self.autoclose {
+            // As aiohttp; the code of the peer would do as well.
+            self.close(Some(CloseCode::OK.into()));
+        }
+        Some(Ok(WsMessage::Close(frame)))
+    }
+
+    /// The peer broke the protocol.
+    fn fail(&mut self, error: ProtocolError) -> Option<Result<WsMessage, WsError>> {
+        if self.is_closed {
+            self.abandon(Some(error.into()));
+            return None;
+        }
+        self.stop_receiving();
+        self.close_code = Some(error.close_code().get());
+        self.close(Some(error.close_code().into()));
+        Some(Err(error.into()))
+    }
+
+    fn stop_receiving(&mut self) {
+        self.incoming = Incoming::Over;
+        self.receiver.clear();
+        self.heartbeat = None;
+    }
+}
+
+/// Takes a text or binary message apart.
+fn data(message: WsMessage) -> Result<(OpCode, Bytes), WsError> {
+    match message {
+        WsMessage::Text(text) => Ok((OpCode::Text, text.into_bytes())),
+        WsMessage::TextBytes(bytes) => Ok((OpCode::Text, bytes)),
+        WsMessage::Binary(bytes) => Ok((OpCode::Binary, bytes)),
+        other => Err(WsError::NotSendable(other.msg_type())),
+    }
+}
+
+/// Returns as much of the reason as fits into a close frame behind its code.
+fn reason_that_fits(reason: &str) -> &str {
+    let mut end = reason.len().min(MAX_CONTROL - 2);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.get(..end).unwrap_or_default()
 }
