@@ -54,9 +54,6 @@ pub enum WsError {
     /// A ping or a pong has at most 125 bytes.
     #[error("a ping or pong of {0} bytes is too long")]
     ControlTooLong(usize),
-    /// The window of a compressor has 9 to 15 bits.
-    #[error("no compressor has a window of {0} bits")]
-    WindowBits(u8),
     /// The transport failed.
     #[error("the transport failed")]
     Io(#[source] Arc<io::Error>),
@@ -130,7 +127,7 @@ impl WsError {
             Self::Heartbeat { .. } => "ServerTimeoutError",
             Self::UnexpectedEnd => "EofStream",
             Self::UnfinishedMessage | Self::NotSendable(_) => "RuntimeError",
-            Self::WindowBits(_) | Self::ControlTooLong(_) => "ValueError",
+            Self::ControlTooLong(_) => "ValueError",
             Self::Io(_) => "ClientOSError",
         }
     }

@@ -16,6 +16,11 @@ pub(crate) struct TextPieces {
 pub(crate) struct NotUtf8;
 
 impl TextPieces {
+    /// Returns how many bytes came.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() + self.start_len
+    }
+
     /// Makes room for that many more bytes.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.text.reserve(count);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::DeflateParams;
+
 /// Which end of the connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -19,7 +21,7 @@ pub enum Role {
 /// let config = WsConfig { max_msg_size: 64 * 1024, ..WsConfig::default() };
 /// assert!(config.autoping);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WsConfig {
     /// The size in bytes from which on a message is refused, with code 1009: one of just this
     /// size is, too, as in aiohttp, unless it is compressed. Default 4 MiB; 0 is no limit.
@@ -36,6 +38,10 @@ pub struct WsConfig {
     /// Whether frames are refused that are masked by a server or not masked by a client, as
     /// RFC 6455 5.1 demands. Default false: aiohttp takes them.
     pub strict_masking: bool,
+    /// What was negotiated for permessage-deflate. Default none: nothing is compressed.
+    pub deflate: Option<DeflateParams>,
+    /// The size in bytes below which messages are sent uncompressed. Default 0: none are.
+    pub min_compress_size: usize,
     /// The silence behind which the peer is asked for a sign of life, by a ping; without one
     /// half this time later the connection is given up. Default none.
     pub heartbeat: Option<Duration>,
@@ -49,6 +55,8 @@ impl Default for WsConfig {
             autoclose: true,
             decode_text: true,
             strict_masking: false,
+            deflate: None,
+            min_compress_size: 0,
             heartbeat: None,
         }
     }

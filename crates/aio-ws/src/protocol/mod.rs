@@ -2,8 +2,11 @@
 
 mod config;
 mod heartbeat;
+mod inflate;
 mod output;
 mod receiver;
+mod sender;
+mod unfinished;
 
 use std::io::IoSlice;
 use std::time::Instant;
@@ -12,9 +15,9 @@ use bytes::{Bytes, BytesMut};
 
 pub use self::config::{Role, WsConfig};
 use self::heartbeat::{Due, Heartbeat};
-use self::output::Output;
 use self::receiver::Receiver;
-use crate::{CloseCode, CloseFrame, OpCode, ProtocolError, Rsv, WsError, WsMessage};
+use self::sender::Sender;
+use crate::{CloseCode, CloseFrame, OpCode, ProtocolError, Rsv, WindowBits, WsError, WsMessage};
 
 /// The longest payload of a control frame in bytes (RFC 6455 5.5).
 const MAX_CONTROL: usize = 125;
@@ -29,11 +32,9 @@ pub struct Protocol {
     autoping: bool,
     autoclose: bool,
     receiver: Receiver,
-    output: Output,
+    sender: Sender,
     heartbeat: Option<Heartbeat>,
     incoming: Incoming,
-    /// The type of the message that is sent in fragments.
-    fragments: Option<OpCode>,
     is_closed: bool,
     close_code: Option<u16>,
     exception: Option<WsError>,
@@ -60,10 +61,9 @@ impl Protocol {
             autoping: config.autoping,
             autoclose: config.autoclose,
             receiver: Receiver::new(role, &config),
-            output: Output::new(role, seed),
+            sender: Sender::new(role, &config, seed),
             heartbeat: config.heartbeat.map(Heartbeat::new),
             incoming: Incoming::Open,
-            fragments: None,
             is_closed: false,
             close_code: None,
             exception: None,
@@ -128,7 +128,7 @@ impl Protocol {
                 WsMessage::Close(frame) => return self.peer_closes(frame),
                 // Until the peer closes, too, what it says is dropped.
                 _ if self.is_closed => {}
-                WsMessage::Ping(payload) if self.autoping => self.output.pong(&payload),
+                WsMessage::Ping(payload) if self.autoping => self.sender.output.pong(&payload),
                 WsMessage::Pong(_) if self.autoping => {}
                 message => return Some(Ok(message)),
             }
@@ -143,33 +143,58 @@ impl Protocol {
     /// [`WsError::Closed`] once the socket is closed, [`WsError::UnfinishedMessage`] while a
     /// message is sent in fragments, [`WsError::NotSendable`] for [`WsMessage::Closing`].
     pub fn send(&mut self, message: impl Into<WsMessage>) -> Result<(), WsError> {
-        let (opcode, payload) = match message.into() {
-            WsMessage::Ping(payload) => return self.send_control(OpCode::Ping, payload),
-            WsMessage::Pong(payload) => return self.send_control(OpCode::Pong, payload),
-            WsMessage::Close(frame) if !self.is_closed => {
+        if self.is_closed {
+            return Err(WsError::Closed);
+        }
+        match message.into() {
+            WsMessage::Ping(payload) => self.sender.control(OpCode::Ping, &payload),
+            WsMessage::Pong(payload) => self.sender.control(OpCode::Pong, &payload),
+            WsMessage::Close(frame) => {
                 self.close(frame);
-                return Ok(());
+                Ok(())
             }
-            message => data(message)?,
-        };
-        self.check_free()?;
-        self.output.push(opcode, true, Rsv::NONE, payload);
-        Ok(())
+            message => {
+                let (opcode, payload) = data(message)?;
+                self.sender.message(opcode, payload)
+            }
+        }
     }
 
-    /// Queues a message compressed on its own, with a window of `window_bits` bits, even if no
+    /// Queues a text: [`send`](Self::send) without a message to allocate, where it is short.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_str(&mut self, text: &str) -> Result<(), WsError> {
+        self.send_borrowed(OpCode::Text, text.as_bytes())
+    }
+
+    /// Queues bytes: [`send`](Self::send) without a message to allocate, where they are few.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), WsError> {
+        self.send_borrowed(OpCode::Binary, bytes)
+    }
+
+    /// Queues a message compressed on its own, with a window of `bits`, even if no
     /// compression was negotiated: whether the peer understands it is for the caller to know.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), [`WsError::WindowBits`] unless it is 9 to 15, and
-    /// [`WsError::NotSendable`] for what is no text or binary message.
+    /// As [`send`](Self::send), and [`WsError::NotSendable`] for what is no text or binary
+    /// message.
     pub fn send_compressed(
         &mut self,
-        _message: impl Into<WsMessage>,
-        _window_bits: u8,
+        message: impl Into<WsMessage>,
+        bits: WindowBits,
     ) -> Result<(), WsError> {
-        todo!()
+        if self.is_closed {
+            return Err(WsError::Closed);
+        }
+        let (opcode, payload) = data(message.into())?;
+        self.sender.compressed(opcode, &payload, bits)
     }
 
     /// Queues a piece of a message: a frame of its own. `last` ends the message. All pieces
@@ -184,22 +209,11 @@ impl Protocol {
         piece: impl Into<WsMessage>,
         last: bool,
     ) -> Result<(), WsError> {
-        let (opcode, payload) = data(piece.into())?;
         if self.is_closed {
             return Err(WsError::Closed);
         }
-        if self.fragments.is_some_and(|first| first != opcode) {
-            return Err(WsError::NotSendable(opcode.into()));
-        }
-        let is_first = self.fragments.is_none();
-        self.fragments = (!last).then_some(opcode);
-        let opcode = if is_first {
-            opcode
-        } else {
-            OpCode::Continuation
-        };
-        self.output.push(opcode, last, Rsv::NONE, payload);
-        Ok(())
+        let (opcode, payload) = data(piece.into())?;
+        self.sender.fragment(opcode, payload, last)
     }
 
     /// Closes the socket: queues a close frame, behind what is queued. Returns whether this
@@ -220,7 +234,7 @@ impl Protocol {
             payload.extend_from_slice(&code.get().to_be_bytes());
             payload.extend_from_slice(reason_that_fits(&reason).as_bytes());
         }
-        self.output.close(&payload);
+        self.sender.output.close(&payload);
         true
     }
 
@@ -231,7 +245,7 @@ impl Protocol {
         self.is_closed = true;
         self.close_code = Some(CloseCode::ABNORMAL_CLOSURE.get());
         self.exception = error;
-        self.output.clear();
+        self.sender.output.clear();
     }
 
     /// Notes that a message was waited for in vain, or that waiting for one was cancelled: the
@@ -242,7 +256,7 @@ impl Protocol {
 
     /// Returns the next bytes to write, if any.
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        match self.output.next() {
+        match self.sender.output.next() {
             [[], []] => None,
             [[], payload] => Some(payload),
             [ready, _] => Some(ready),
@@ -253,7 +267,7 @@ impl Protocol {
     /// are none. The first piece is what [`poll_transmit`](Self::poll_transmit) gives, the
     /// second one may be empty.
     pub fn poll_transmit_vectored(&mut self) -> Option<[IoSlice<'_>; 2]> {
-        match self.output.next() {
+        match self.sender.output.next() {
             [[], []] => None,
             [ready, payload] => Some([IoSlice::new(ready), IoSlice::new(payload)]),
         }
@@ -261,12 +275,12 @@ impl Protocol {
 
     /// Tells that `count` of the bytes to write are written.
     pub fn transmitted(&mut self, count: usize) {
-        self.output.written(count);
+        self.sender.output.written(count);
     }
 
     /// Returns how many bytes are queued to be written.
     pub fn queued(&self) -> usize {
-        self.output.queued()
+        self.sender.output.queued()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called; it changes with
@@ -283,7 +297,10 @@ impl Protocol {
         };
         match heartbeat.handle_timeout(now) {
             Due::Nothing => {}
-            Due::Ping => self.output.push_copy(OpCode::Ping, true, Rsv::NONE, &[]),
+            Due::Ping => self
+                .sender
+                .output
+                .push_copy(OpCode::Ping, true, Rsv::NONE, &[]),
             Due::GiveUp(after) => {
                 self.abandon(Some(WsError::Heartbeat { after }));
                 self.failure.clone_from(&self.exception);
@@ -318,29 +335,14 @@ impl Protocol {
     /// Gives up the buffers that hold nothing, for a socket that idles.
     pub fn release_memory(&mut self) {
         self.receiver.release_memory();
-        self.output.release_memory();
+        self.sender.release_memory();
     }
 
-    /// Fails unless a message may start.
-    fn check_free(&self) -> Result<(), WsError> {
+    fn send_borrowed(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), WsError> {
         if self.is_closed {
             return Err(WsError::Closed);
         }
-        if self.fragments.is_some() {
-            return Err(WsError::UnfinishedMessage);
-        }
-        Ok(())
-    }
-
-    fn send_control(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), WsError> {
-        if self.is_closed {
-            return Err(WsError::Closed);
-        }
-        if payload.len() > MAX_CONTROL {
-            return Err(WsError::ControlTooLong(payload.len()));
-        }
-        self.output.push(opcode, true, Rsv::NONE, payload);
-        Ok(())
+        self.sender.borrowed(opcode, payload)
     }
 
     /// The close frame of the peer came.

@@ -10,8 +10,6 @@ use chacha20::rand_core::{Rng, SeedableRng};
 use super::Role;
 use crate::{FrameHeader, Mask, OpCode, Rsv};
 
-/// Longer payloads are not copied behind those before them.
-const LARGE: usize = 16 * 1024;
 /// How much of a large payload is masked at a time.
 const STEP: usize = 64 * 1024;
 /// How much is copied before it is masked: both then happen in the nearest cache.
@@ -58,6 +56,9 @@ enum Payload {
 }
 
 impl Output {
+    /// Longer payloads are not copied behind those before them.
+    pub(super) const LARGE: usize = 16 * 1024;
+
     pub(super) fn new(role: Role, seed: [u8; 32]) -> Self {
         Self {
             ready: BytesMut::new(),
@@ -71,7 +72,7 @@ impl Output {
 
     /// Queues a frame.
     pub(super) fn push(&mut self, opcode: OpCode, fin: bool, rsv: Rsv, payload: Bytes) {
-        if payload.len() <= LARGE {
+        if payload.len() <= Self::LARGE {
             return self.push_copy(opcode, fin, rsv, &payload);
         }
         let header = self.header(opcode, fin, rsv, payload.len());

@@ -1,12 +1,11 @@
 //! Takes the messages out of the bytes that come.
 
-use std::mem;
-
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::WsConfig;
-use super::config::Role;
-use crate::utf8::{NotUtf8, TextPieces};
+use super::inflate::Inflate;
+use super::unfinished::Unfinished;
+use super::{Role, WsConfig};
+use crate::utf8::NotUtf8;
 use crate::{
     CloseCode, CloseFrame, FrameHeader, Mask, OpCode, ProtocolError, Rsv, WsMessage, WsText,
 };
@@ -15,10 +14,8 @@ use crate::{
 const SMALL_READ: usize = 4 * 1024;
 /// How many from one that fills the buffer; more at once do not make it faster.
 const LARGE_READ: usize = 64 * 1024;
-/// How much room is made ahead for a message that is only announced.
-const TRUSTED: usize = 1024 * 1024;
-/// From how many missing bytes on the rest of a message is read right behind its start.
-const OWN_BUFFER: usize = 4 * 1024;
+/// From how many missing bytes on the rest of a frame is read right behind its start.
+const OWN_BUFFER: u64 = 4 * 1024;
 
 /// What came of the peer and is not taken yet.
 #[derive(Debug)]
@@ -33,18 +30,14 @@ pub(super) struct Receiver {
     frame: Option<Frame>,
     /// The message whose frames are not all here.
     message: Option<Unfinished>,
-    rules: Rules,
-}
-
-#[derive(Debug)]
-struct Rules {
-    /// 0: none.
+    /// The reserved bits that a message may start with.
+    allowed: Rsv,
+    inflate: Option<Inflate>,
+    /// The size in bytes that a message must not have; 0: any may.
     max_size: u64,
     decode_text: bool,
     /// Whether frames must be masked; `None`: either will do.
-    masked: Option<bool>,
-    /// The reserved bits that start a message.
-    allowed: Rsv,
+    must_mask: Option<bool>,
 }
 
 /// A data frame whose payload is not whole.
@@ -56,51 +49,38 @@ struct Frame {
     fin: bool,
 }
 
-/// A message whose frames are not all here.
-#[derive(Debug)]
-struct Unfinished {
-    /// What it is by its first frame.
-    opcode: OpCode,
-    /// How long it is by the headers of its frames.
-    declared: u64,
-    payload: Payload,
-}
-
-#[derive(Debug)]
-enum Payload {
-    Text(TextPieces),
-    Bytes {
-        bytes: BytesMut,
-        /// What is read straight into `bytes` stands behind this.
-        taken: usize,
-    },
-}
-
 impl Receiver {
     pub(super) fn new(role: Role, config: &WsConfig) -> Self {
+        let inflate = config.deflate.map(|params| {
+            let inflater = match role {
+                Role::Client => params.server_to_client().1,
+                Role::Server => params.client_to_server().1,
+            };
+            Inflate::new(inflater, config.max_msg_size)
+        });
         Self {
             input: BytesMut::new(),
             room: SMALL_READ,
             is_offered: false,
             frame: None,
             message: None,
-            rules: Rules {
-                max_size: config.max_msg_size as u64,
-                decode_text: config.decode_text,
-                masked: config.strict_masking.then_some(role == Role::Server),
-                allowed: Rsv::NONE,
-            },
+            allowed: inflate.as_ref().map_or(Rsv::NONE, |_| Rsv::RSV1),
+            inflate,
+            max_size: config.max_msg_size as u64,
+            decode_text: config.decode_text,
+            must_mask: config.strict_masking.then_some(role == Role::Server),
         }
     }
 
     /// Returns where the next bytes go.
     pub(super) fn read_buffer(&mut self) -> &mut BytesMut {
-        let into_message = match (&self.frame, &mut self.message) {
-            (Some(frame), Some(message)) if self.input.is_empty() => message.read_buffer(frame),
-            _ => None,
-        };
-        if let Some(bytes) = into_message {
-            return bytes;
+        if self.reads_in_place()
+            && let (Some(frame), Some(message)) = (&self.frame, &mut self.message)
+        {
+            message.reserve(frame.left);
+            if let Some(bytes) = message.read_buffer() {
+                return bytes;
+            }
         }
         // All room was used: there is more to read.
         if self.is_offered && self.input.len() == self.input.capacity() {
@@ -109,9 +89,19 @@ impl Receiver {
         self.is_offered = true;
         // Just as much as makes the buffer move what is left to its start, not grow.
         let used = self.input.len();
-        self.input
-            .reserve(self.room.saturating_sub(used).max(SMALL_READ));
+        let room = self.room.saturating_sub(used).max(SMALL_READ);
+        self.input.reserve(room);
         &mut self.input
+    }
+
+    /// Tells whether the rest of the frame is worth reading straight into its message, and
+    /// nothing stands between.
+    fn reads_in_place(&mut self) -> bool {
+        let (Some(frame), Some(message)) = (&self.frame, &mut self.message) else {
+            return false;
+        };
+        let is_long = frame.left >= OWN_BUFFER || message.has_read();
+        self.input.is_empty() && is_long && message.read_buffer().is_some()
     }
 
     /// Forgets all that came.
@@ -119,6 +109,7 @@ impl Receiver {
         self.input = BytesMut::new();
         self.frame = None;
         self.message = None;
+        self.inflate = None;
     }
 
     pub(super) fn release_memory(&mut self) {
@@ -127,20 +118,26 @@ impl Receiver {
             self.room = SMALL_READ;
             self.is_offered = false;
         }
+        if let Some(inflate) = &mut self.inflate {
+            inflate.release_memory();
+        }
     }
 
     /// Returns the next message, ping, pong or close; `None` if its end is missing.
     pub(super) fn poll(&mut self) -> Result<Option<WsMessage>, ProtocolError> {
         loop {
-            if self.frame.is_some() {
-                if !self.take_payload()? {
+            if let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) {
+                frame.take(&mut self.input, message, &mut self.inflate)?;
+                if frame.left > 0 {
                     return Ok(None);
                 }
-                if let Some(message) = self.finish_frame()? {
-                    return Ok(Some(message));
+                let is_last = frame.fin;
+                self.frame = None;
+                if is_last && let Some(message) = self.message.take() {
+                    return message.finish().map(Some);
                 }
             }
-            let Some((header, size)) = FrameHeader::parse(&self.input, self.rules.allowed)? else {
+            let Some((header, size)) = FrameHeader::parse(&self.input, self.allowed)? else {
                 return Ok(None);
             };
             self.check(&header)?;
@@ -154,8 +151,7 @@ impl Receiver {
             }
             let is_alone = header.fin && header.opcode != OpCode::Continuation;
             if is_whole && is_alone {
-                let payload = self.take_whole(&header, size);
-                return self.rules.message(header.opcode, payload).map(Some);
+                return self.take_message(&header, size).map(Some);
             }
             self.begin(&header, size);
         }
@@ -163,11 +159,8 @@ impl Receiver {
 
     /// Checks what a header alone tells, before its payload takes memory.
     fn check(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
-        let rules = &self.rules;
-        if rules
-            .masked
-            .is_some_and(|masked| masked != header.mask.is_some())
-        {
+        let is_masked = header.mask.is_some();
+        if self.must_mask.is_some_and(|must| must != is_masked) {
             return Err(ProtocolError::Masking);
         }
         if header.opcode.is_control() {
@@ -180,15 +173,14 @@ impl Receiver {
             // An empty fragment starts a message, too, unlike in aiohttp.
             (Some(_), opcode) => return Err(ProtocolError::UnfinishedMessage(opcode.bits())),
         };
-        let size = declared.saturating_add(header.len);
-        if rules.max_size > 0 && size >= rules.max_size {
-            let limit = rules.max_size;
+        let (size, limit) = (declared.saturating_add(header.len), self.max_size);
+        if limit > 0 && size >= limit {
             return Err(ProtocolError::MessageTooBig { size, limit });
         }
         Ok(())
     }
 
-    /// Takes a frame out of the input that is whole in it.
+    /// Takes the payload of a frame out of the input that is whole in it.
     fn take_whole(&mut self, header: &FrameHeader, size: usize) -> Bytes {
         let mut frame = self.input.split_to(size + header.len as usize);
         if let (Some(key), Some(payload)) = (header.mask, frame.get_mut(size..)) {
@@ -199,99 +191,19 @@ impl Receiver {
         frame
     }
 
-    /// Begins a data frame whose payload is not whole, or that is not the whole message.
-    fn begin(&mut self, header: &FrameHeader, size: usize) {
-        self.input.advance(size);
-        self.frame = Some(Frame {
-            left: header.len,
-            mask: header.mask.map(Mask::new),
-            fin: header.fin,
-        });
-        let rules = &self.rules;
-        let message = self.message.get_or_insert_with(|| Unfinished {
-            opcode: header.opcode,
-            declared: 0,
-            payload: rules.payload(header.opcode),
-        });
-        message.declared = message.declared.saturating_add(header.len);
-        if let Payload::Text(text) = &mut message.payload {
-            text.reserve(usize::try_from(header.len).unwrap_or(TRUSTED).min(TRUSTED));
+    /// Takes a message out of the input whose only frame is whole in it.
+    fn take_message(
+        &mut self,
+        header: &FrameHeader,
+        size: usize,
+    ) -> Result<WsMessage, ProtocolError> {
+        let mut payload = self.take_whole(header, size);
+        if let Some(inflate) = &mut self.inflate
+            && header.rsv.contains(Rsv::RSV1)
+        {
+            payload = inflate.message(&payload)?;
         }
-    }
-
-    /// Takes what is there of the payload of the frame; tells whether that is all of it.
-    fn take_payload(&mut self) -> Result<bool, ProtocolError> {
-        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
-            return Ok(false);
-        };
-        match &mut message.payload {
-            Payload::Text(text) => {
-                let count = frame.available(self.input.len());
-                let piece = self.input.get_mut(..count).unwrap_or_default();
-                frame.take(piece);
-                text.push(piece)?;
-                self.input.advance(count);
-            }
-            Payload::Bytes { bytes, taken } => {
-                if bytes.len() > *taken {
-                    // It was read in place, perhaps with what follows the frame.
-                    let end = *taken + frame.available(bytes.len() - *taken);
-                    self.input
-                        .extend_from_slice(bytes.get(end..).unwrap_or_default());
-                    bytes.truncate(end);
-                } else {
-                    let count = frame.available(self.input.len());
-                    if bytes.is_empty() && frame.left - count as u64 >= OWN_BUFFER as u64 {
-                        *bytes = mem::take(&mut self.input);
-                    } else {
-                        bytes.reserve(count.max(frame.available(OWN_BUFFER)));
-                        bytes.extend_from_slice(self.input.get(..count).unwrap_or_default());
-                        self.input.advance(count);
-                    }
-                }
-                if let Some(piece) = bytes.get_mut(*taken..) {
-                    frame.take(piece);
-                }
-                *taken = bytes.len();
-            }
-        }
-        Ok(frame.left == 0)
-    }
-
-    /// Ends the frame, and with it the message if it is the last one.
-    fn finish_frame(&mut self) -> Result<Option<WsMessage>, ProtocolError> {
-        let is_last = self.frame.take().is_some_and(|frame| frame.fin);
-        if !is_last {
-            return Ok(None);
-        }
-        let Some(message) = self.message.take() else {
-            return Ok(None);
-        };
-        Ok(Some(match message.payload {
-            Payload::Text(text) => WsMessage::Text(text.finish()?.into()),
-            Payload::Bytes { bytes, .. } if message.opcode == OpCode::Text => {
-                WsMessage::TextBytes(bytes.freeze())
-            }
-            Payload::Bytes { bytes, .. } => WsMessage::Binary(bytes.freeze()),
-        }))
-    }
-}
-
-impl Rules {
-    /// Returns an empty payload for a message of the type.
-    fn payload(&self, opcode: OpCode) -> Payload {
-        if opcode == OpCode::Text && self.decode_text {
-            return Payload::Text(TextPieces::default());
-        }
-        Payload::Bytes {
-            bytes: BytesMut::new(),
-            taken: 0,
-        }
-    }
-
-    /// Makes the message whose payload is whole.
-    fn message(&self, opcode: OpCode, payload: Bytes) -> Result<WsMessage, ProtocolError> {
-        Ok(match opcode {
+        Ok(match header.opcode {
             OpCode::Text if self.decode_text => {
                 WsMessage::Text(WsText::try_from(payload).map_err(|_| NotUtf8)?)
             }
@@ -299,35 +211,60 @@ impl Rules {
             _ => WsMessage::Binary(payload),
         })
     }
+
+    /// Begins a data frame whose payload is not whole, or that is not the whole message.
+    fn begin(&mut self, header: &FrameHeader, size: usize) {
+        self.input.advance(size);
+        let is_text = header.opcode == OpCode::Text && self.decode_text;
+        let message = self.message.get_or_insert_with(|| {
+            Unfinished::new(header.opcode, header.rsv.contains(Rsv::RSV1), is_text)
+        });
+        message.declared = message.declared.saturating_add(header.len);
+        self.frame = Some(Frame {
+            left: header.len,
+            mask: header.mask.map(Mask::new),
+            fin: header.fin,
+        });
+    }
 }
 
 impl Frame {
-    /// Returns how many of `count` bytes belong to the frame.
-    fn available(&self, count: usize) -> usize {
-        usize::try_from(self.left).map_or(count, |left| left.min(count))
+    /// Moves what is there of the payload to the message.
+    fn take(
+        &mut self,
+        input: &mut BytesMut,
+        message: &mut Unfinished,
+        inflate: &mut Option<Inflate>,
+    ) -> Result<(), ProtocolError> {
+        if message.has_read() {
+            let piece = message.take_read(self.left, input);
+            self.unmask(piece);
+            return Ok(());
+        }
+        let count = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
+        self.unmask(input.get_mut(..count).unwrap_or_default());
+        if let Some(inflate) = inflate
+            && message.is_compressed
+        {
+            let is_end = self.fin && self.left == 0;
+            let piece = input.get(..count).unwrap_or_default();
+            message.push(inflate.piece(piece, is_end, message.len())?)?;
+        } else if self.left >= OWN_BUFFER && message.adopt(input) {
+            return Ok(());
+        } else {
+            message.reserve(count as u64 + self.left);
+            message.push(input.get(..count).unwrap_or_default())?;
+        }
+        input.advance(count);
+        Ok(())
     }
 
-    /// Takes the next piece of the payload, which is unmasked.
-    fn take(&mut self, piece: &mut [u8]) {
+    /// Unmasks the next piece of the payload.
+    fn unmask(&mut self, piece: &mut [u8]) {
         self.left -= piece.len() as u64;
         if let Some(mask) = &mut self.mask {
             mask.apply(piece);
         }
-    }
-}
-
-impl Unfinished {
-    /// Returns the message itself if much of it is missing: the rest is read in place.
-    fn read_buffer(&mut self, frame: &Frame) -> Option<&mut BytesMut> {
-        let Payload::Bytes { bytes, taken } = &mut self.payload else {
-            return None;
-        };
-        let left = frame.available(bytes.len().max(TRUSTED));
-        if left < OWN_BUFFER && bytes.len() == *taken {
-            return None;
-        }
-        bytes.reserve(left);
-        Some(bytes)
     }
 }
 
