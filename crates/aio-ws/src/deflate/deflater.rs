@@ -32,7 +32,7 @@ const STEP: usize = 32 * 1024;
 /// assert!(wire.len() < 17);
 ///
 /// let mut text = BytesMut::new();
-/// Inflater::new(WindowBits::MAX, true).inflate(&wire, true, &mut text, 1024)?;
+/// Inflater::new(true).inflate(&wire, true, &mut text, 1024)?;
 /// assert_eq!(text, "hello hello hello");
 /// # Ok::<(), aio_ws::InflateError>(())
 /// ```
@@ -41,8 +41,6 @@ pub struct Deflater {
     bits: WindowBits,
     takeover: bool,
     context: Option<Compress>,
-    /// Bytes of a message were taken that has not ended.
-    open: bool,
 }
 
 impl Deflater {
@@ -53,34 +51,25 @@ impl Deflater {
             bits,
             takeover,
             context: None,
-            open: false,
         }
     }
 
-    /// Compresses a piece of a message, or all of it, and appends to `output` what is ready
-    /// to be sent; at the end of the message that is all of it.
+    /// Compresses a piece of a message, or all of it, and appends it to `output`: all of it is
+    /// there for the receiver.
     pub fn deflate(&mut self, input: &[u8], end_of_message: bool, output: &mut BytesMut) {
-        if input.is_empty() && !self.open {
+        if !input.is_empty() {
+            let bits = self.bits;
+            let context = self.context.get_or_insert_with(|| take_spare(bits));
+            compress(context, input, output);
             if end_of_message {
-                // RFC 7692 7.2.3.6; a flush of nothing would give nothing.
-                output.extend_from_slice(&[0]);
+                output.truncate(output.len() - TAIL.len());
             }
-            return;
+        } else if end_of_message {
+            // RFC 7692 7.2.3.6; a flush of nothing would give nothing.
+            output.extend_from_slice(&[0]);
         }
-        self.open = true;
-        let flush = match end_of_message {
-            true => FlushCompress::Sync,
-            false => FlushCompress::None,
-        };
-        let bits = self.bits;
-        let context = self.context.get_or_insert_with(|| take_spare(bits));
-        compress(context, input, flush, output);
-        if end_of_message {
-            output.truncate(output.len() - TAIL.len());
-            self.open = false;
-            if !self.takeover {
-                SPARE.set(self.context.take().map(|context| (bits, context)));
-            }
+        if end_of_message && !self.takeover {
+            SPARE.set(self.context.take().map(|context| (self.bits, context)));
         }
     }
 
@@ -113,14 +102,16 @@ fn take_spare(bits: WindowBits) -> Compress {
     }
 }
 
-fn compress(context: &mut Compress, mut input: &[u8], flush: FlushCompress, output: &mut BytesMut) {
+/// Compresses `input` and flushes.
+fn compress(context: &mut Compress, mut input: &[u8], output: &mut BytesMut) {
     loop {
         let start = output.len();
         let room = (input.len() / 2 + MARGIN).min(STEP);
         output.resize(start + room, 0);
         let (consumed, produced) = (context.total_in(), context.total_out());
+        let free = output.get_mut(start..).unwrap_or_default();
         context
-            .compress(input, output.get_mut(start..).unwrap_or_default(), flush)
+            .compress(input, free, FlushCompress::Sync)
             .expect("raw deflate refuses no input");
         let consumed = (context.total_in() - consumed) as usize;
         let produced = (context.total_out() - produced) as usize;

@@ -17,11 +17,10 @@ const LEAST: usize = 512;
 
 /// Decompresses the messages that one side receives.
 ///
-/// Holds no memory before the first message, and without context takeover none between
-/// messages.
+/// The window is always 32 KiB, which holds every smaller one. With context takeover 40 KiB are
+/// held from the first message on, else none between messages.
 #[derive(Debug)]
 pub struct Inflater {
-    bits: WindowBits,
     takeover: bool,
     context: Option<Decompress>,
     /// A final block came: what follows is a stream of its own.
@@ -47,11 +46,9 @@ pub enum InflateError {
 }
 
 impl Inflater {
-    /// Makes a decompressor of what was compressed in this window; with `takeover` a message
-    /// may refer to those before it.
-    pub const fn new(bits: WindowBits, takeover: bool) -> Self {
+    /// Makes a decompressor; with `takeover` a message may refer to those before it.
+    pub const fn new(takeover: bool) -> Self {
         Self {
-            bits,
             takeover,
             context: None,
             ended: false,
@@ -118,7 +115,7 @@ impl Inflater {
         output: &mut BytesMut,
         most: usize,
     ) -> Result<(), InflateError> {
-        let bits = self.bits.get();
+        let bits = WindowBits::MAX.get();
         let context = self
             .context
             .get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));

@@ -54,7 +54,7 @@ impl DeflateParams {
 /// Makes both ends of one direction; neither allocates before its first byte.
 const fn codec(bits: WindowBits, no_takeover: bool) -> (Deflater, Inflater) {
     let takeover = !no_takeover;
-    (Deflater::new(bits, takeover), Inflater::new(bits, takeover))
+    (Deflater::new(bits, takeover), Inflater::new(takeover))
 }
 
 /// The size of a compression window: the base-2 logarithm of its bytes, 9 to 15.
