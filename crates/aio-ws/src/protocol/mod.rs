@@ -320,6 +320,11 @@ impl Protocol {
         self.is_closed && self.incoming == Incoming::Over
     }
 
+    /// Tells whether more bytes of the peer matter: it has not closed, and not failed.
+    pub fn is_receiving(&self) -> bool {
+        self.incoming == Incoming::Open
+    }
+
     /// Returns the close code, as aiohttp's `close_code`: the peer's, 1005 if it gave none,
     /// 1006 if the connection ended without a close frame, or that of an error.
     pub fn close_code(&self) -> Option<u16> {
