@@ -295,14 +295,14 @@ fn compressed_messages_have_the_bit_and_come_back() {
         let long = "compressed ".repeat(10_000);
         // Not to be compressed any further.
         let noise: Vec<u8> = (0..20_000_u32)
-            .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .map(|at| (at.wrapping_mul(at ^ 0x5bd1_e995) >> 13) as u8)
             .collect();
         let messages: [WsMessage; 5] = [
-            "hello".into(),
+            "hello, hello, world".into(),
             long.as_str().into(),
             "".into(),
             noise.into(),
-            "hello".into(),
+            "hello, hello, world".into(),
         ];
         for message in &messages {
             sender.send(message.clone()).expect("open");
@@ -310,7 +310,8 @@ fn compressed_messages_have_the_bit_and_come_back() {
         sender
             .send_compressed(&*long, WindowBits::MIN)
             .expect("open");
-        sender.send_str("hello").expect("open");
+        sender.send_str("hello, hello, world").expect("open");
+        sender.send_str("hello, hello, world").expect("open");
         sender.send_fragment("pie", false).expect("open");
         sender.send_fragment("", false).expect("open");
         sender.send_fragment("ces", true).expect("open");
@@ -322,12 +323,13 @@ fn compressed_messages_have_the_bit_and_come_back() {
         );
         assert!(all[1].payload.len() < 2000);
         // The context is kept: what came before is referred to.
-        assert!(all[4].payload.len() < all[0].payload.len());
+        assert!(all[7].payload.len() < all[0].payload.len());
 
         let mut want: Vec<_> = messages.into_iter().map(Ok).collect();
         want.extend([
             Ok(long.as_str().into()),
-            Ok("hello".into()),
+            Ok("hello, hello, world".into()),
+            Ok("hello, hello, world".into()),
             Ok("pieces".into()),
         ]);
         assert_eq!(events(&mut receiver, output.chunks(1234)), want);

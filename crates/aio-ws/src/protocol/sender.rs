@@ -6,9 +6,6 @@ use super::output::Output;
 use super::{MAX_CONTROL, Role, WsConfig};
 use crate::{Deflater, OpCode, Rsv, WindowBits, WsError};
 
-/// What ends the pieces of a compressed message but the last one (RFC 7692 7.2.1).
-const FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-
 /// The way from messages to frames.
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -104,11 +101,7 @@ impl Sender {
         };
         match &mut self.deflater {
             Some(deflater) if fragments.compressed => {
-                // All of the piece is to arrive, not just what fills a block.
-                deflater.deflate(&payload, true, &mut self.compressed);
-                if !last {
-                    self.compressed.extend_from_slice(&FLUSH);
-                }
+                deflater.deflate(&payload, last, &mut self.compressed);
                 let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
                 self.push_compressed(opcode, last, rsv);
             }
