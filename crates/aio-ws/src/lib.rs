@@ -34,6 +34,7 @@ pub mod handshake;
 mod mask;
 mod message;
 mod protocol;
+mod socket;
 mod utf8;
 
 pub use self::close::CloseCode;
@@ -48,3 +49,4 @@ pub use self::handshake::{
 pub use self::mask::Mask;
 pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
 pub use self::protocol::{Protocol, Role, WsConfig};
+pub use self::socket::{MessageWriter, ReuniteError, WebSocket, WsReader, WsTimeout, WsWriter};

@@ -1,0 +1,520 @@
+//! The protocol and its stream: what a socket does in one poll.
+
+use std::fmt;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::keeper::Keeper;
+use super::link::Wakers;
+use crate::{CloseCode, CloseFrame, Protocol, WsError, WsMessage, WsText};
+
+/// What may wait to be written while more is queued: as aiohttp (WS-72).
+const HIGH_WATER: usize = 256 * 1024;
+/// What a keeper reads while nobody receives: as aiohttp (WS-64).
+const READ_AHEAD: usize = 2 * 256 * 1024;
+
+/// A protocol with the stream it runs over.
+///
+/// Every state is in here, so that a future that is dropped loses nothing.
+pub(super) struct Core<S: AsyncRead + AsyncWrite + Unpin> {
+    protocol: Protocol,
+    /// The stream, until it is closed.
+    stream: Option<S>,
+    stage: Stage,
+    input: Input,
+    /// Whether the stream no longer takes anything.
+    deaf: bool,
+    /// Whether the stream may hold back what it took.
+    unflushed: bool,
+    /// Whether messages are queued that their sender will flush.
+    fed: bool,
+    /// Whether the peer closed and this end has not answered.
+    unanswered: bool,
+    /// What is received when the socket is closed.
+    last: Option<Result<WsMessage, WsError>>,
+    /// Whether a receive waits; that of a dropped one is not always known.
+    receiving: bool,
+    interrupt: Interrupt,
+    /// How many bytes came since the last time that no message was left.
+    ahead: usize,
+    /// Whether bytes came since this was asked for.
+    heard: bool,
+    /// The task of the heartbeat, which wants to know when bytes come.
+    keeper: Option<Keeper>,
+    /// Whether other parties are to look at what changed.
+    alarm: bool,
+}
+
+/// How far the end of the socket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// A `close` waits for the answer of the peer.
+    Closing,
+    /// The rest is to be written and the stream to be shut down.
+    Parting,
+    /// The stream is gone.
+    Gone,
+}
+
+/// What more the stream has.
+enum Input {
+    Open,
+    Ended,
+    Broken(io::Error),
+}
+
+/// A receive that another half ended by closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    None,
+    /// It does not know yet.
+    Due,
+    /// It knows, and its task may look at what the socket was then.
+    Told,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
+    pub(super) fn new(stream: S, protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            stream: Some(stream),
+            stage: Stage::Open,
+            input: Input::Open,
+            deaf: false,
+            unflushed: false,
+            fed: false,
+            unanswered: false,
+            last: None,
+            receiving: false,
+            interrupt: Interrupt::None,
+            ahead: 0,
+            heard: false,
+            keeper: None,
+            alarm: false,
+        }
+    }
+
+    /// Receives the next message; `None` when the socket is closed.
+    #[inline]
+    pub(super) fn poll_receive(
+        &mut self,
+        wakers: Wakers<'_>,
+    ) -> Poll<Result<Option<WsMessage>, WsError>> {
+        self.receiving = false;
+        loop {
+            if self.stage != Stage::Open || self.unanswered {
+                return self.poll_received_last(wakers);
+            }
+            match self.protocol.poll_event() {
+                Some(Ok(WsMessage::Close(frame))) => {
+                    let message = WsMessage::Close(frame);
+                    if !self.protocol.is_closed() {
+                        self.unanswered = true;
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                    self.part(Some(Ok(message)));
+                }
+                Some(Ok(message)) => {
+                    self.send_answers(wakers);
+                    return Poll::Ready(Ok(Some(message)));
+                }
+                Some(Err(error)) => self.part(Some(Err(error))),
+                None if self.protocol.is_done() => self.part(None),
+                None => {
+                    if self.poll_bytes(wakers).is_pending() {
+                        self.receiving = true;
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Receives what is left to be told when no message comes any more.
+    fn poll_received_last(
+        &mut self,
+        wakers: Wakers<'_>,
+    ) -> Poll<Result<Option<WsMessage>, WsError>> {
+        if self.interrupt == Interrupt::Due {
+            self.interrupt = Interrupt::Told;
+            return Poll::Ready(Ok(Some(WsMessage::Closing)));
+        }
+        // WS-27: who receives behind a close of the peer answers it.
+        if self.unanswered {
+            self.begin_close(closing(CloseCode::OK));
+        }
+        if self.stage == Stage::Parting && self.poll_part(wakers).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.last.take().transpose())
+    }
+
+    /// Sends pongs at once, unless they can go with messages that somebody will flush.
+    #[inline]
+    fn send_answers(&mut self, wakers: Wakers<'_>) {
+        if !self.fed && self.protocol.queued() > 0 {
+            // What fails here fails the next send, too.
+            _ = self.poll_flush(wakers);
+        }
+    }
+
+    /// Waits for bytes of the peer, when all that came is used up. What is queued goes out
+    /// first: who waits for an answer has asked.
+    fn poll_bytes(&mut self, wakers: Wakers<'_>) -> Poll<()> {
+        self.ahead = 0;
+        _ = self.poll_flush(wakers);
+        if let Input::Open = self.input {
+            let read = self.poll_fill(wakers);
+            if read.is_pending() {
+                self.protocol.release_memory();
+            }
+            return read;
+        }
+        match std::mem::replace(&mut self.input, Input::Ended) {
+            Input::Broken(error) => self.protocol.abandon(Some(error.into())),
+            _ => self.protocol.end_of_input(),
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads once.
+    fn poll_fill(&mut self, wakers: Wakers<'_>) -> Poll<()> {
+        let Some(stream) = &mut self.stream else {
+            self.input = Input::Ended;
+            return Poll::Ready(());
+        };
+        let read = pin!(stream.read_buf(self.protocol.read_buffer()));
+        match ready!(read.poll(&mut Context::from_waker(wakers.read))) {
+            Ok(0) => self.input = Input::Ended,
+            Ok(count) => {
+                self.ahead += count;
+                self.heard = true;
+                if self.keeper.is_some() {
+                    self.protocol.alive(now());
+                }
+            }
+            Err(error) => self.input = Input::Broken(error),
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until a message more may be queued.
+    pub(super) fn poll_ready(&mut self, wakers: Wakers<'_>) -> Poll<Result<(), WsError>> {
+        if self.protocol.queued() <= HIGH_WATER {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write(wakers, HIGH_WATER)
+    }
+
+    /// Sends what `queue` gives to the protocol, when there is room.
+    pub(super) fn poll_send(
+        &mut self,
+        wakers: Wakers<'_>,
+        queue: &mut Option<impl FnOnce(&mut Protocol) -> Result<(), WsError>>,
+    ) -> Poll<Result<(), WsError>> {
+        if queue.is_some() {
+            ready!(self.poll_ready(wakers))?;
+        }
+        if let Some(queue) = queue.take() {
+            self.queue(queue)?;
+        }
+        self.poll_flush(wakers)
+    }
+
+    /// Queues what `queue` gives to the protocol.
+    pub(super) fn queue(
+        &mut self,
+        queue: impl FnOnce(&mut Protocol) -> Result<(), WsError>,
+    ) -> Result<(), WsError> {
+        if self.deaf {
+            return Err(WsError::Closed);
+        }
+        queue(&mut self.protocol)
+    }
+
+    /// Queues as [`queue`](Self::queue) for a sender that flushes later.
+    pub(super) fn feed(
+        &mut self,
+        queue: impl FnOnce(&mut Protocol) -> Result<(), WsError>,
+    ) -> Result<(), WsError> {
+        self.fed = true;
+        self.queue(queue)
+    }
+
+    /// Waits until all that is queued is written.
+    pub(super) fn poll_flush(&mut self, wakers: Wakers<'_>) -> Poll<Result<(), WsError>> {
+        ready!(self.poll_write(wakers, 0))?;
+        self.fed = false;
+        if self.unflushed
+            && let Some(stream) = &mut self.stream
+        {
+            let cx = &mut Context::from_waker(wakers.write);
+            if let Err(error) = ready!(Pin::new(stream).poll_flush(cx)) {
+                return Poll::Ready(Err(self.fall_deaf(error)));
+            }
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes until at most `rest` bytes are queued.
+    fn poll_write(&mut self, wakers: Wakers<'_>, rest: usize) -> Poll<Result<(), WsError>> {
+        loop {
+            if rest > 0 && self.protocol.queued() <= rest {
+                break;
+            }
+            let Some(bytes) = self.protocol.poll_transmit() else {
+                break;
+            };
+            let (Some(stream), false) = (&mut self.stream, self.deaf) else {
+                return Poll::Ready(Err(WsError::Closed));
+            };
+            let cx = &mut Context::from_waker(wakers.write);
+            let written = match ready!(Pin::new(stream).poll_write(cx, bytes)) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                written => written,
+            };
+            match written {
+                Ok(count) => self.protocol.transmitted(count),
+                Err(error) => return Poll::Ready(Err(self.fall_deaf(error))),
+            }
+            self.unflushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes that the stream takes nothing more. What it still has can be received.
+    fn fall_deaf(&mut self, error: io::Error) -> WsError {
+        self.deaf = true;
+        error.into()
+    }
+
+    /// Starts to close; returns whether this call does the closing.
+    pub(super) fn begin_close(&mut self, frame: CloseFrame) -> bool {
+        // WS-28: behind a receive in vain, too, aiohttp waits for no answer.
+        let is_known = self.protocol.close_code().is_some();
+        if !self.protocol.close(Some(frame)) {
+            return false;
+        }
+        self.unanswered = false;
+        self.alarm = true;
+        if self.receiving {
+            self.interrupt = Interrupt::Due;
+        }
+        self.stage = if is_known {
+            Stage::Parting
+        } else {
+            Stage::Closing
+        };
+        true
+    }
+
+    /// Waits until the socket is closed in both directions and the stream is gone.
+    pub(super) fn poll_closed(&mut self, wakers: Wakers<'_>) -> Poll<()> {
+        loop {
+            if self.interrupt == Interrupt::Told {
+                self.interrupt = Interrupt::None;
+            }
+            match self.stage {
+                Stage::Gone => return Poll::Ready(()),
+                Stage::Parting => ready!(self.poll_part(wakers)),
+                Stage::Open | Stage::Closing => {
+                    // Messages are dropped, WS-30; an error is an end, too.
+                    while let Some(Ok(_)) = self.protocol.poll_event() {}
+                    if self.protocol.is_done() {
+                        self.part(None);
+                    } else {
+                        ready!(self.poll_bytes(wakers));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts to end the connection; `last` is received when that is done.
+    fn part(&mut self, last: Option<Result<WsMessage, WsError>>) {
+        self.stage = Stage::Parting;
+        self.last = last;
+        self.alarm = true;
+    }
+
+    /// Writes the rest and ends the stream.
+    fn poll_part(&mut self, wakers: Wakers<'_>) -> Poll<()> {
+        // A peer that takes nothing more has what it wants.
+        _ = ready!(self.poll_flush(wakers));
+        if let Some(stream) = &mut self.stream {
+            let cx = &mut Context::from_waker(wakers.write);
+            _ = ready!(Pin::new(stream).poll_shutdown(cx));
+        }
+        self.leave();
+        Poll::Ready(())
+    }
+
+    /// Drops the stream.
+    fn leave(&mut self) {
+        self.stream = None;
+        self.keeper = None;
+        self.stage = Stage::Gone;
+        self.alarm = true;
+    }
+
+    /// Gives the connection up, unless it came to its end.
+    pub(super) fn abandon(&mut self, error: Option<WsError>) {
+        if !self.protocol.is_done() {
+            self.protocol.abandon(error);
+        }
+        self.leave();
+    }
+
+    /// Notes that a receive waited in vain.
+    pub(super) fn receive_timed_out(&mut self) {
+        self.receiving = false;
+        self.protocol.receive_timed_out();
+    }
+
+    /// Notes that nobody waits for a message any more: the keeper is to read from here on.
+    pub(super) fn receive_dropped(&mut self) {
+        self.receiving = false;
+        self.alarm |= self.is_kept();
+    }
+
+    /// Starts the clock of the heartbeat; tells whether there is one.
+    pub(super) fn start_clock(&mut self) -> bool {
+        self.protocol.alive(now());
+        self.protocol.poll_timeout().is_some()
+    }
+
+    /// Has the keeper told of bytes that come, for as long as there is a stream.
+    pub(super) fn keep(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Does what the heartbeat asks for; returns when it wants to be asked again, and `None`
+    /// when the socket is closed.
+    pub(super) fn poll_keep(&mut self, wakers: Wakers<'_>) -> Option<Instant> {
+        if self.stage != Stage::Open || self.protocol.is_closed() {
+            return None;
+        }
+        let now = now();
+        let due = self.protocol.poll_timeout()? <= now;
+        // Of a receive that waits it is not known whether its future still lives; when all
+        // was silent, what came is looked for in any case.
+        if due || !self.receiving {
+            self.read_ahead(wakers);
+        }
+        if self.ahead >= READ_AHEAD {
+            // What nobody takes is no silence of the peer.
+            self.protocol.alive(now);
+        }
+        self.protocol.handle_timeout(now);
+        if let Poll::Ready(Err(error)) = self.poll_flush(wakers) {
+            self.protocol.abandon(Some(error));
+        }
+        if self.protocol.is_closed() {
+            self.give_up();
+            return None;
+        }
+        self.protocol.poll_timeout()
+    }
+
+    /// Reads while nobody receives.
+    fn read_ahead(&mut self, wakers: Wakers<'_>) {
+        while let (true, Input::Open) = (self.ahead < READ_AHEAD, &self.input) {
+            if self.poll_fill(wakers).is_pending() {
+                break;
+            }
+        }
+    }
+
+    /// Ends the socket that the protocol gave up. Who waits for a message is told why, once,
+    /// WS-81.
+    fn give_up(&mut self) {
+        if self.receiving {
+            self.last = self.protocol.exception().cloned().map(Err);
+        }
+        self.leave();
+    }
+
+    /// Tells whether this end closed, or the peer did and was answered. A receive that is
+    /// ended by another half still sees an open socket.
+    pub(super) fn is_closed(&self) -> bool {
+        self.protocol.is_closed()
+            && (self.stage == Stage::Gone || self.interrupt == Interrupt::None)
+    }
+
+    /// Tells whether a `close` elsewhere waits for the peer.
+    pub(super) fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    /// Tells whether the limit on closing holds, not that on receiving.
+    pub(super) fn is_ending(&self) -> bool {
+        self.protocol.is_closed()
+    }
+
+    /// Tells whether bytes came since this was asked.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Tells whether other parties are to look at what changed.
+    pub(super) fn take_alarm(&mut self) -> bool {
+        std::mem::take(&mut self.alarm)
+    }
+
+    pub(super) fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    pub(super) fn stream(&self) -> Option<&S> {
+        self.stream.as_ref()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Core<S> {
+    /// Says goodbye if the stream takes it at once.
+    fn drop(&mut self) {
+        if self.stream.is_none() {
+            return;
+        }
+        let code = if self.unanswered {
+            CloseCode::OK
+        } else {
+            CloseCode::GOING_AWAY
+        };
+        self.protocol.close(Some(closing(code)));
+        let (read, write) = (Waker::noop(), Waker::noop());
+        _ = self.poll_part(Wakers { read, write });
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for Core<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("stage", &self.stage)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A close frame without a reason.
+fn closing(code: CloseCode) -> CloseFrame {
+    CloseFrame {
+        code,
+        reason: WsText::default(),
+    }
+}
+
+/// The time of tokio's clock, which tests may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

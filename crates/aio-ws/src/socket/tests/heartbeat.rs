@@ -1,0 +1,215 @@
+use super::*;
+
+fn beating(heartbeat: Duration, room: usize) -> (WebSocket<DuplexStream>, Peer) {
+    let config = WsConfig {
+        heartbeat: Some(heartbeat),
+        ..WsConfig::default()
+    };
+    let (socket, peer) = client_with(config, room);
+    (socket.start_heartbeat(), peer)
+}
+
+/// How many tasks there are, beside that of the test.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_never_pongs_is_given_up() {
+    // EDGE-275, WS-81
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    let start = tokio::time::Instant::now();
+    let error = within(socket.receive()).await.expect_err("no pong");
+    assert_eq!(start.elapsed(), 150 * MS);
+    assert_eq!(error.to_string(), "no pong received after 0.05 seconds");
+    check_state(&socket, true, Some(1006), Some("ServerTimeoutError"));
+    assert_eq!(within(socket.receive()).await.expect("closed"), None);
+    assert!(!within(socket.close(CloseCode::OK, "")).await);
+    assert_eq!(peer.frames().await, [(OpCode::Ping, Vec::new())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_is_given_up_while_nobody_receives() {
+    // WS-83
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    tokio::time::sleep(151 * MS).await;
+    check_state(&socket, true, Some(1006), Some("ServerTimeoutError"));
+    assert_eq!(within(socket.receive()).await.expect("closed"), None);
+    assert_eq!(peer.frames().await, [(OpCode::Ping, Vec::new())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_keep_the_socket_open() {
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    let pong = async {
+        for _ in 0..5 {
+            assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
+            peer.send(OpCode::Pong, "").await;
+        }
+        peer.send(OpCode::Text, "alive").await;
+    };
+    let (_, received) = within(async { tokio::join!(pong, socket.receive()) }).await;
+    assert_eq!(text_of(received), "alive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_keep_the_socket_open_while_nobody_receives() {
+    // WS-83
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    let start = tokio::time::Instant::now();
+    for _ in 0..5 {
+        assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
+        peer.send(OpCode::Pong, "").await;
+    }
+    assert_eq!(start.elapsed(), 500 * MS);
+    peer.send(OpCode::Text, "alive").await;
+    assert_eq!(text_of(within(socket.receive()).await), "alive");
+    check_state(&socket, false, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_count_behind_a_receive_that_was_dropped() {
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    assert!(waits(pin!(socket.receive())).await);
+    // A stream that is not polled any more cannot tell so.
+    let polled = poll_fn(|cx| {
+        Poll::Ready(futures_core::Stream::poll_next(Pin::new(&mut socket), cx))
+    });
+    assert!(polled.await.is_pending());
+    for _ in 0..5 {
+        assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
+        peer.send(OpCode::Pong, "").await;
+    }
+    check_state(&socket, false, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_frame_is_no_silence() {
+    // EDGE-276
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    let frame = frame(OpCode::Binary, &[7; 300]);
+    let send = async {
+        for byte in &frame {
+            tokio::time::sleep(90 * MS).await;
+            peer.stream.write_all(&[*byte]).await.expect("open");
+        }
+        peer
+    };
+    let (mut peer, received) =
+        within(async { tokio::join!(send, socket.receive_bytes()) }).await;
+    assert_eq!(received.expect("binary"), vec![7; 300]);
+    // Not even a ping was needed.
+    assert!(waits(pin!(peer.frame())).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_remains_behind_the_close() {
+    // EDGE-277
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    tokio::task::yield_now().await;
+    assert_eq!(tasks(), 1);
+    peer.send_close(CloseCode::OK).await;
+    assert!(within(socket.close(CloseCode::OK, "")).await);
+    tokio::time::sleep(MS).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_remains_behind_the_end() {
+    // EDGE-277
+    let (mut socket, peer) = beating(100 * MS, ROOM);
+    drop(peer);
+    assert_eq!(within(socket.receive()).await.expect("closed"), None);
+    check_state(&socket, true, Some(1006), Some("EofStream"));
+    tokio::time::sleep(MS).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_remains_behind_a_dropped_socket() {
+    let (socket, mut peer) = beating(100 * MS, ROOM);
+    tokio::task::yield_now().await;
+    drop(socket);
+    assert_eq!(peer.frames().await, [closed(CloseCode::GOING_AWAY)]);
+    tokio::time::sleep(MS).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_heartbeat_there_is_no_task() {
+    let (socket, _peer) = client();
+    let socket = socket.start_heartbeat();
+    assert!(matches!(socket.handle.link, Link::Own(_)));
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ping_that_cannot_be_sent_ends_the_socket() {
+    // WS-84
+    let (mut socket, peer) = beating(100 * MS, ROOM);
+    // The peer no longer reads, but has not said that it ends.
+    let (_read, write) = tokio::io::split(peer.stream);
+    let receive = socket.receive();
+    drop(write);
+    assert!(waits(pin!(receive)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_takes_is_bounded_and_no_silence() {
+    // EDGE-287, WS-64
+    let (mut socket, mut peer) = beating(100 * MS, 1024);
+    let frame = frame(OpCode::Text, b"tiny");
+    let flood = async {
+        let mut sent = 0;
+        while timeout(1000 * MS, peer.stream.write_all(&frame))
+            .await
+            .is_ok()
+        {
+            sent += frame.len();
+        }
+        sent
+    };
+    let sent = within(flood).await;
+    assert!((512 * 1024..600 * 1024).contains(&sent), "{sent}");
+    tokio::time::sleep(10_000 * MS).await;
+    check_state(&socket, false, None, None);
+    for _ in 0..sent / frame.len() {
+        assert_eq!(text_of(within(socket.receive()).await), "tiny");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_read_while_nobody_receives() {
+    // WS-83
+    let (mut socket, mut peer) = beating(100 * MS, 16);
+    within(peer.send(OpCode::Binary, vec![1; 10_000])).await;
+    within(peer.send(OpCode::Binary, vec![2; 10_000])).await;
+    let message = within(socket.receive_bytes()).await.expect("binary");
+    assert_eq!(message, vec![1; 10_000]);
+    let message = within(socket.receive_bytes()).await.expect("binary");
+    assert_eq!(message, vec![2; 10_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn end_while_nobody_receives_is_told_behind_the_messages() {
+    // EDGE-286
+    let (mut socket, mut peer) = beating(100 * MS, ROOM);
+    peer.send(OpCode::Text, "last").await;
+    drop(peer);
+    tokio::time::sleep(50 * MS).await;
+    assert_eq!(text_of(within(socket.receive()).await), "last");
+    assert_eq!(within(socket.receive()).await.expect("closed"), None);
+    check_state(&socket, true, Some(1006), Some("EofStream"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_keep_the_heartbeat() {
+    let (socket, mut peer) = beating(100 * MS, ROOM);
+    let (reader, writer) = socket.split();
+    assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
+    peer.send(OpCode::Pong, "").await;
+    let mut socket = reader.reunite(writer).expect("a pair");
+    assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
+    let error = within(socket.receive()).await.expect_err("no pong");
+    assert!(matches!(error, WsError::Heartbeat { .. }), "{error:?}");
+}
