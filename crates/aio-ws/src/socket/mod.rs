@@ -148,10 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
-    pub async fn receive_timeout(
-        &mut self,
-        limit: Duration,
-    ) -> Result<Option<WsMessage>, WsError> {
+    pub async fn receive_timeout(&mut self, limit: Duration) -> Result<Option<WsMessage>, WsError> {
         self.handle.receive(Some(limit)).await
     }
 

@@ -18,7 +18,7 @@ use crate::{CloseCode, CloseFrame, Negotiated, WsError, WsMessage, WsText};
 /// The half of a [`WebSocket`] that receives, and answers pings.
 ///
 /// ```
-/// # use aio_ws::{CloseCode, Protocol, Role, WebSocket, WsConfig, WsError, WsMessage};
+/// # use aio_ws::{Protocol, Role, WebSocket, WsConfig, WsError};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), WsError> {
 /// # let (a, b) = tokio::io::duplex(1024);
@@ -27,12 +27,11 @@ use crate::{CloseCode, CloseFrame, Negotiated, WsError, WsMessage, WsText};
 /// # };
 /// # let (socket, mut server) = (open(a, Role::Client), open(b, Role::Server));
 /// let (mut reader, mut writer) = socket.split();
-/// let received = tokio::spawn(async move { reader.receive().await });
-/// writer.send("one").await?;
-/// # assert_eq!(server.receive_str().await?, "one");
-/// # tokio::join!(writer.close(CloseCode::OK, ""), server.receive()).1?;
-/// # let received = received.await.expect("no panic")?;
-/// # assert_eq!(received, Some(WsMessage::Closing));
+/// let received = tokio::spawn(async move { reader.receive_str().await });
+/// writer.send("question").await?;
+/// # assert_eq!(server.receive_str().await?, "question");
+/// # server.send("answer").await?;
+/// assert_eq!(received.await.expect("no panic")?, "answer");
 /// # Ok(())
 /// # }
 /// ```
@@ -50,7 +49,14 @@ pub struct WsWriter<S: AsyncRead + AsyncWrite + Unpin> {
 /// Two halves that are not of the same socket.
 #[derive(thiserror::Error)]
 #[error("the halves are of different sockets")]
-pub struct ReuniteError<S: AsyncRead + AsyncWrite + Unpin>(pub WsReader<S>, pub WsWriter<S>);
+pub struct ReuniteError<S: AsyncRead + AsyncWrite + Unpin>(Box<(WsReader<S>, WsWriter<S>)>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ReuniteError<S> {
+    /// Returns the halves.
+    pub fn into_halves(self) -> (WsReader<S>, WsWriter<S>) {
+        *self.0
+    }
+}
 
 pub(super) fn split<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocket<S>,
@@ -87,10 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsReader<S> {
     /// # Errors
     ///
     /// As [`WebSocket::receive`].
-    pub async fn receive_timeout(
-        &mut self,
-        limit: Duration,
-    ) -> Result<Option<WsMessage>, WsError> {
+    pub async fn receive_timeout(&mut self, limit: Duration) -> Result<Option<WsMessage>, WsError> {
         self.handle.receive(Some(limit)).await
     }
 
@@ -150,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsReader<S> {
     /// [`ReuniteError`] with the halves, if they are not of the same socket.
     pub fn reunite(self, writer: WsWriter<S>) -> Result<WebSocket<S>, ReuniteError<S>> {
         if !self.is_pair_of(&writer) {
-            return Err(ReuniteError(self, writer));
+            return Err(ReuniteError(Box::new((self, writer))));
         }
         drop(writer);
         let Handle { link, timeout, .. } = self.handle;

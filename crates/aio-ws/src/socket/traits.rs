@@ -40,7 +40,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<WsMessage> for WebSocket<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: WsMessage) -> Result<(), WsError> {
-        self.get_mut().handle.feed(|protocol| protocol.send(message))
+        self.get_mut()
+            .handle
+            .feed(|protocol| protocol.send(message))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
@@ -61,7 +63,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<WsMessage> for WsWriter<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: WsMessage) -> Result<(), WsError> {
-        self.get_mut().handle.feed(|protocol| protocol.send(message))
+        self.get_mut()
+            .handle
+            .feed(|protocol| protocol.send(message))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
@@ -74,10 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<WsMessage> for WsWriter<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<WsMessage, WsError>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<WsMessage, WsError>>> {
         let received = ready!(self.poll_receive(cx, self.timeout.receive));
         Poll::Ready(match received {
             Ok(Some(WsMessage::Close(_) | WsMessage::Closing)) => None,

@@ -195,21 +195,6 @@ async fn close_that_is_sent_as_a_message_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_close_gives_the_connection_up() {
-    // WS-32
-    for polls in 1..3 {
-        let (mut socket, mut peer) = client();
-        assert!(
-            cut(socket.close(CloseCode::OK, ""), polls.min(1))
-                .await
-                .is_none()
-        );
-        check_state(&socket, true, Some(1006), None);
-        assert_eq!(peer.frames().await, [closed(CloseCode::OK)]);
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn sink_that_is_closed_closes_the_socket() {
     use futures_sink::Sink as _;
     let (mut socket, mut peer) = client();

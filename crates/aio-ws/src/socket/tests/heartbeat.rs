@@ -11,7 +11,9 @@ fn beating(heartbeat: Duration, room: usize) -> (WebSocket<DuplexStream>, Peer) 
 
 /// How many tasks there are, beside that of the test.
 fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,9 +74,8 @@ async fn pongs_count_behind_a_receive_that_was_dropped() {
     let (mut socket, mut peer) = beating(100 * MS, ROOM);
     assert!(waits(pin!(socket.receive())).await);
     // A stream that is not polled any more cannot tell so.
-    let polled = poll_fn(|cx| {
-        Poll::Ready(futures_core::Stream::poll_next(Pin::new(&mut socket), cx))
-    });
+    let polled =
+        poll_fn(|cx| Poll::Ready(futures_core::Stream::poll_next(Pin::new(&mut socket), cx)));
     assert!(polled.await.is_pending());
     for _ in 0..5 {
         assert_eq!(peer.frame().await, Some((OpCode::Ping, Vec::new())));
@@ -95,8 +96,7 @@ async fn slow_frame_is_no_silence() {
         }
         peer
     };
-    let (mut peer, received) =
-        within(async { tokio::join!(send, socket.receive_bytes()) }).await;
+    let (mut peer, received) = within(async { tokio::join!(send, socket.receive_bytes()) }).await;
     assert_eq!(received.expect("binary"), vec![7; 300]);
     // Not even a ping was needed.
     assert!(waits(pin!(peer.frame())).await);
@@ -146,12 +146,47 @@ async fn without_a_heartbeat_there_is_no_task() {
 #[tokio::test(start_paused = true)]
 async fn ping_that_cannot_be_sent_ends_the_socket() {
     // WS-84
-    let (mut socket, peer) = beating(100 * MS, ROOM);
-    // The peer no longer reads, but has not said that it ends.
-    let (_read, write) = tokio::io::split(peer.stream);
-    let receive = socket.receive();
-    drop(write);
-    assert!(waits(pin!(receive)).await);
+    let config = WsConfig {
+        heartbeat: Some(100 * MS),
+        ..WsConfig::default()
+    };
+    let mut socket = socket(Broken, Role::Client, config).start_heartbeat();
+    let start = tokio::time::Instant::now();
+    let error = within(socket.receive()).await.expect_err("broken");
+    assert!(matches!(error, WsError::Io(_)), "{error:?}");
+    assert_eq!(start.elapsed(), 100 * MS);
+    check_state(&socket, true, Some(1006), Some("ClientOSError"));
+}
+
+/// A stream that takes nothing and has nothing.
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,8 +22,7 @@ async fn close_ends_a_receive_of_the_other_half() {
         peer.send_close(CloseCode::OK).await;
         assert_eq!(peer.frame().await, None);
     };
-    let (received, closed, ()) =
-        within(async { tokio::join!(receive, close, answer) }).await;
+    let (received, closed, ()) = within(async { tokio::join!(receive, close, answer) }).await;
     assert_eq!(received, (Some(WsMessage::Closing), (false, None)));
     assert_eq!(closed, (true, true, Some(1000)));
 }
@@ -137,7 +136,7 @@ async fn only_a_pair_is_reunited() {
     let (reader, writer) = one.split();
     let (other_reader, other_writer) = other.split();
     let error = reader.reunite(other_writer).expect_err("strangers");
-    let ReuniteError(reader, other_writer) = error;
+    let (reader, other_writer) = error.into_halves();
     assert!(reader.is_pair_of(&writer));
     let mut socket = other_reader.reunite(other_writer).expect("a pair");
     assert!(matches!(socket.handle.link, Link::Own(_)));
