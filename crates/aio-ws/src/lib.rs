@@ -33,6 +33,7 @@ mod frame;
 pub mod handshake;
 mod mask;
 mod message;
+mod open;
 mod protocol;
 mod socket;
 mod utf8;
@@ -48,5 +49,6 @@ pub use self::handshake::{
 };
 pub use self::mask::Mask;
 pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
+pub use self::open::{Asked, Client, HandshakeError, Server, client, server};
 pub use self::protocol::{Protocol, Role, WsConfig};
 pub use self::socket::{MessageWriter, ReuniteError, WebSocket, WsReader, WsTimeout, WsWriter};

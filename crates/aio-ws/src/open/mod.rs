@@ -1,0 +1,63 @@
+//! Opens a WebSocket over any stream of bytes: the handshake, then the socket.
+
+mod client;
+mod head;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+pub use self::client::{Client, client};
+pub use self::server::{Asked, Server, server};
+use crate::{HandshakeCheck, RequestCheck};
+
+/// A handshake that opened no WebSocket.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The server's answer is not as it has to be.
+    #[error("the server opens no WebSocket: {check} (status {})", .status.as_u16())]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// Its headers.
+        headers: Box<HeaderMap>,
+        /// What is not as it has to be.
+        check: HandshakeCheck,
+    },
+    /// The client asks for something else; it was answered so.
+    #[error("the client asks for no WebSocket: {0}")]
+    NotAsked(RequestCheck),
+    /// The request cannot be sent: its target or one of its headers would break it.
+    #[error("the request has no valid {0}")]
+    InvalidRequest(&'static str),
+    /// The peer speaks no HTTP/1.
+    #[error("the head of the handshake is malformed")]
+    Malformed,
+    /// The peer's head has more than 64 KiB or more than 128 headers.
+    #[error("the head of the handshake is too large")]
+    TooLarge,
+    /// The peer ended the stream within the handshake.
+    #[error("the stream ended within the handshake")]
+    UnexpectedEnd,
+    /// The stream failed.
+    #[error("the stream failed within the handshake")]
+    Io(#[source] Arc<io::Error>),
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// Draws bytes of the system's.
+fn random<const N: usize>() -> Result<[u8; N], HandshakeError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(bytes)
+}
