@@ -45,12 +45,12 @@ pub struct Rsv(u8);
 /// Length codes: up to this one, the code is the length (and control frames end here).
 const MAX_SHORT: u8 = 125;
 /// The length follows in 16 bits.
-const LEN_16: u8 = 126;
+pub(crate) const LEN_16: u8 = 126;
 /// The length follows in 64 bits.
 const LEN_64: u8 = 127;
 
 const FIN_BIT: u8 = 0x80;
-const MASK_BIT: u8 = 0x80;
+pub(crate) const MASK_BIT: u8 = 0x80;
 
 impl FrameHeader {
     /// The length of the longest header in bytes.

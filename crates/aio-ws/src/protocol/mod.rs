@@ -110,6 +110,19 @@ impl Protocol {
     /// The peer breaks the protocol or a limit, or did not answer the heartbeat. The socket is
     /// closed then, a close frame with the code of the error is queued, and nothing more comes.
     pub fn poll_event(&mut self) -> Option<Result<WsMessage, WsError>> {
+        if self.incoming == Incoming::Open
+            && !self.is_closed
+            && let Some(message) = self.receiver.poll_short()
+        {
+            return match message {
+                Ok(message) => Some(Ok(message)),
+                Err(error) => self.fail(error),
+            };
+        }
+        self.poll_any_event()
+    }
+
+    fn poll_any_event(&mut self) -> Option<Result<WsMessage, WsError>> {
         if self.incoming == Incoming::Over {
             return self.failure.take().map(Err);
         }

@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::inflate::Inflate;
 use super::unfinished::Unfinished;
 use super::{Role, WsConfig};
+use crate::frame::{LEN_16, MASK_BIT};
 use crate::utf8::NotUtf8;
 use crate::{
     CloseCode, CloseFrame, FrameHeader, Mask, OpCode, ProtocolError, Rsv, WsMessage, WsText,
@@ -16,6 +17,11 @@ const SMALL_READ: usize = 4 * 1024;
 const LARGE_READ: usize = 64 * 1024;
 /// From how many missing bytes on the rest of a frame is read right behind its start.
 const OWN_BUFFER: u64 = 4 * 1024;
+
+/// The first byte of a text message in one frame that is not compressed.
+const FIN_TEXT: u8 = 0x81;
+/// The first byte of such a binary message.
+const FIN_BINARY: u8 = 0x82;
 
 /// What came of the peer and is not taken yet.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub(super) struct Receiver {
     inflate: Option<Inflate>,
     /// The size in bytes that a message must not have; 0: any may.
     max_size: u64,
+    /// The same for those that are taken at once; 0: none is.
+    max_short: usize,
     decode_text: bool,
     /// Whether frames must be masked; `None`: either will do.
     must_mask: Option<bool>,
@@ -67,6 +75,11 @@ impl Receiver {
             allowed: inflate.as_ref().map_or(Rsv::NONE, |_| Rsv::RSV1),
             inflate,
             max_size: config.max_msg_size as u64,
+            max_short: match config.max_msg_size {
+                _ if config.strict_masking => 0,
+                0 => usize::MAX,
+                limit => limit,
+            },
             decode_text: config.decode_text,
             must_mask: config.strict_masking.then_some(role == Role::Server),
         }
@@ -121,6 +134,37 @@ impl Receiver {
         if let Some(inflate) = &mut self.inflate {
             inflate.release_memory();
         }
+    }
+
+    /// Returns the next message if its only frame is short, plain, and here: most are.
+    #[inline]
+    pub(super) fn poll_short(&mut self) -> Option<Result<WsMessage, ProtocolError>> {
+        let &[first, second, ..] = &*self.input else {
+            return None;
+        };
+        let (is_text, is_binary) = (first == FIN_TEXT, first == FIN_BINARY);
+        let len = usize::from(second & !MASK_BIT);
+        let is_short = len < usize::from(LEN_16) && len < self.max_short;
+        if !(is_text || is_binary) || !is_short || self.message.is_some() {
+            return None;
+        }
+        let size = if second < MASK_BIT { 2 } else { 6 };
+        if self.input.len() < size + len {
+            return None;
+        }
+        let mut frame = self.input.split_to(size + len);
+        if let Some((&mut [_, _, a, b, c, d], payload)) = frame.split_first_chunk_mut()
+            && second >= MASK_BIT
+        {
+            Mask::new([a, b, c, d]).apply(payload);
+        }
+        let mut payload = frame.freeze();
+        payload.advance(size);
+        Some(if is_binary {
+            Ok(WsMessage::Binary(payload))
+        } else {
+            self.text(payload)
+        })
     }
 
     /// Returns the next message, ping, pong or close; `None` if its end is missing.
@@ -203,13 +247,21 @@ impl Receiver {
         {
             payload = inflate.message(&payload)?;
         }
-        Ok(match header.opcode {
-            OpCode::Text if self.decode_text => {
-                WsMessage::Text(WsText::try_from(payload).map_err(|_| NotUtf8)?)
-            }
-            OpCode::Text => WsMessage::TextBytes(payload),
-            _ => WsMessage::Binary(payload),
-        })
+        if header.opcode == OpCode::Text {
+            return self.text(payload);
+        }
+        Ok(WsMessage::Binary(payload))
+    }
+
+    #[inline]
+    fn text(&self, payload: Bytes) -> Result<WsMessage, ProtocolError> {
+        if !self.decode_text {
+            return Ok(WsMessage::TextBytes(payload));
+        }
+        match WsText::try_from(payload) {
+            Ok(text) => Ok(WsMessage::Text(text)),
+            Err(_) => Err(ProtocolError::InvalidText),
+        }
     }
 
     /// Begins a data frame whose payload is not whole, or that is not the whole message.
