@@ -174,19 +174,20 @@ impl FrameHeader {
     /// FrameHeader::new(OpCode::Binary, 300).encode(&mut output);
     /// assert_eq!(output, &b"\x82\x7e\x01\x2c"[..]);
     /// ```
+    #[inline]
     pub fn encode(&self, output: &mut BytesMut) {
         output.reserve(Self::MAX_SIZE);
         let fin = if self.fin { FIN_BIT } else { 0 };
         let mask = if self.mask.is_some() { MASK_BIT } else { 0 };
 
-        output.put_u8(fin | self.rsv.0 | self.opcode.bits());
+        let first = fin | self.rsv.0 | self.opcode.bits();
         if self.len <= u64::from(MAX_SHORT) {
-            output.put_u8(mask | self.len as u8);
+            output.put_slice(&[first, mask | self.len as u8]);
         } else if let Ok(len) = u16::try_from(self.len) {
-            output.put_u8(mask | LEN_16);
+            output.put_slice(&[first, mask | LEN_16]);
             output.put_u16(len);
         } else {
-            output.put_u8(mask | LEN_64);
+            output.put_slice(&[first, mask | LEN_64]);
             output.put_u64(self.len);
         }
         if let Some(key) = self.mask {

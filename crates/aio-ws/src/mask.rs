@@ -28,18 +28,33 @@ impl Mask {
     }
 
     /// Masks the next piece of the payload.
+    #[inline]
     pub fn apply(&mut self, piece: &mut [u8]) {
         let [a, b, c, d] = self.key;
         let twice = [a, b, c, d, a, b, c, d];
-        let (words, tail) = piece.as_chunks_mut::<8>();
-        for word in words {
-            *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(twice)).to_ne_bytes();
+        let (blocks, rest) = piece.as_chunks_mut::<32>();
+        for block in blocks {
+            mask_words(block, twice);
         }
+        let tail = mask_words(rest, twice);
         for (byte, key) in tail.iter_mut().zip(twice) {
             *byte ^= key;
         }
-        self.key.rotate_left(tail.len() % 4);
+        let turned = 8 * (tail.len() as u32 % 4);
+        self.key = u32::from_le_bytes(self.key)
+            .rotate_right(turned)
+            .to_le_bytes();
     }
+}
+
+/// Masks all whole words, and returns what is behind them.
+#[inline]
+fn mask_words(piece: &mut [u8], key: [u8; 8]) -> &mut [u8] {
+    let (words, tail) = piece.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(key)).to_ne_bytes();
+    }
+    tail
 }
 
 #[cfg(test)]

@@ -400,6 +400,7 @@ impl Protocol {
 }
 
 /// Takes a text or binary message apart.
+#[inline]
 fn data(message: WsMessage) -> Result<(OpCode, Bytes), WsError> {
     match message {
         WsMessage::Text(text) => Ok((OpCode::Text, text.into_bytes())),

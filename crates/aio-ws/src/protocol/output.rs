@@ -71,6 +71,7 @@ impl Output {
     }
 
     /// Queues a frame.
+    #[inline]
     pub(super) fn push(&mut self, opcode: OpCode, fin: bool, rsv: Rsv, payload: Bytes) {
         if payload.len() <= Self::LARGE {
             return self.push_copy(opcode, fin, rsv, &payload);
@@ -86,11 +87,18 @@ impl Output {
     }
 
     /// Queues a frame, whose payload is copied.
+    #[inline]
     pub(super) fn push_copy(&mut self, opcode: OpCode, fin: bool, rsv: Rsv, payload: &[u8]) {
         let header = self.header(opcode, fin, rsv, payload.len());
         if self.payload.is_none() && self.queue.is_empty() {
-            return append(&mut self.ready, header, payload);
+            append(&mut self.ready, header, payload);
+        } else {
+            self.push_behind(header, payload);
         }
+    }
+
+    /// Queues a frame behind a large one.
+    fn push_behind(&mut self, header: FrameHeader, payload: &[u8]) {
         let mut frames = match self.queue.pop_back() {
             Some(Queued::Frames(frames)) => frames,
             large => {
@@ -208,6 +216,7 @@ impl Output {
         }
     }
 
+    #[inline]
     fn header(&mut self, opcode: OpCode, fin: bool, rsv: Rsv, len: usize) -> FrameHeader {
         FrameHeader {
             fin,
@@ -287,6 +296,7 @@ impl fmt::Debug for Output {
 }
 
 /// Appends a frame as it stands on the wire.
+#[inline]
 fn append(output: &mut BytesMut, header: FrameHeader, payload: &[u8]) {
     output.reserve(FrameHeader::MAX_SIZE + payload.len());
     header.encode(output);
@@ -297,11 +307,20 @@ fn append(output: &mut BytesMut, header: FrameHeader, payload: &[u8]) {
 }
 
 /// Appends `payload`, masked.
+#[inline]
 fn copy_masked(output: &mut BytesMut, payload: &[u8], mask: &mut Mask) {
     output.reserve(payload.len());
-    for piece in payload.chunks(COPY_STEP) {
-        let start = output.len();
-        output.extend_from_slice(piece);
-        mask.apply(output.get_mut(start..).unwrap_or_default());
+    let mut rest = payload;
+    while let Some((piece, behind)) = rest.split_at_checked(COPY_STEP) {
+        append_masked(output, piece, mask);
+        rest = behind;
     }
+    append_masked(output, rest, mask);
+}
+
+#[inline]
+fn append_masked(output: &mut BytesMut, piece: &[u8], mask: &mut Mask) {
+    let start = output.len();
+    output.extend_from_slice(piece);
+    mask.apply(output.get_mut(start..).unwrap_or_default());
 }

@@ -41,6 +41,7 @@ impl Sender {
     }
 
     /// Queues a message.
+    #[inline]
     pub(super) fn message(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), WsError> {
         self.check_no_fragments()?;
         match &mut self.deflater {
@@ -54,6 +55,7 @@ impl Sender {
     }
 
     /// Queues a message that is the caller's: if it must not be kept, it is copied.
+    #[inline]
     pub(super) fn borrowed(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), WsError> {
         if self.deflater.is_some() || payload.len() > Output::LARGE {
             return self.message(opcode, Bytes::copy_from_slice(payload));
@@ -134,6 +136,7 @@ impl Sender {
         }
     }
 
+    #[inline]
     fn check_no_fragments(&self) -> Result<(), WsError> {
         match self.fragments {
             Some(_) => Err(WsError::UnfinishedMessage),
