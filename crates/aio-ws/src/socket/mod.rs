@@ -27,7 +27,9 @@ use self::link::{Link, Party, Shared};
 pub use self::split::{ReuniteError, WsReader, WsWriter};
 pub use self::timeout::WsTimeout;
 pub use self::writer::MessageWriter;
-use crate::{CloseCode, CloseFrame, Negotiated, OpCode, Protocol, WsError, WsMessage, WsText};
+use crate::{
+    CloseCode, CloseFrame, Negotiated, OpCode, Protocol, WindowBits, WsError, WsMessage, WsText,
+};
 
 /// An open WebSocket over a stream of bytes.
 ///
@@ -186,40 +188,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.handle.send(|protocol| protocol.send(message)).await
     }
 
-    /// Sends a text.
+    /// Sends a text, which is copied; [`send`](Self::send) takes one that is owned.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn send_str(&mut self, text: impl Into<WsText>) -> Result<(), WsError> {
-        self.send(WsMessage::Text(text.into())).await
+    pub async fn send_str(&mut self, text: impl AsRef<str>) -> Result<(), WsError> {
+        self.handle
+            .send(|protocol| protocol.send_str(text.as_ref()))
+            .await
     }
 
-    /// Sends a binary message.
+    /// Sends a binary message, which is copied; [`send`](Self::send) takes one that is owned.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn send_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), WsError> {
-        self.send(WsMessage::Binary(bytes.into())).await
+    pub async fn send_bytes(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), WsError> {
+        self.handle
+            .send(|protocol| protocol.send_bytes(bytes.as_ref()))
+            .await
     }
 
-    /// Sends a message compressed on its own, with a window of 9 to 15 bits, even if no
-    /// compression was negotiated: aiohttp's `send_str(text, compress=15)`. Whether the peer
-    /// understands it is for the caller to know.
+    /// Sends a message compressed on its own, even if no compression was negotiated: aiohttp's
+    /// `send_str(text, compress=15)`. Whether the peer understands it is for the caller to
+    /// know.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), and [`WsError::WindowBits`], [`WsError::NotSendable`] for
-    /// what is no text or binary message.
+    /// As [`send`](Self::send), and [`WsError::NotSendable`] for what is no text or binary
+    /// message.
     pub async fn send_compressed(
         &mut self,
         message: impl Into<WsMessage>,
-        window_bits: u8,
+        bits: WindowBits,
     ) -> Result<(), WsError> {
         let message = message.into();
         self.handle
-            .send(|protocol| protocol.send_compressed(message, window_bits))
+            .send(|protocol| protocol.send_compressed(message, bits))
             .await
     }
 
@@ -235,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self,
         payload: impl Into<Bytes>,
         opcode: OpCode,
-        compress: Option<u8>,
+        compress: Option<WindowBits>,
     ) -> Result<(), WsError> {
         let payload = payload.into();
         let message = match opcode {
@@ -248,9 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             }
         };
         match compress {
-            Some(window_bits) if !opcode.is_control() => {
-                self.send_compressed(message, window_bits).await
-            }
+            Some(bits) if !opcode.is_control() => self.send_compressed(message, bits).await,
             _ => self.send(message).await,
         }
     }

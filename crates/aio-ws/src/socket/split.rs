@@ -13,7 +13,7 @@ use super::core::Core;
 use super::handle::{Handle, binary, text};
 use super::link::{Link, Party, Shared};
 use super::writer::MessageWriter;
-use crate::{CloseCode, CloseFrame, Negotiated, WsError, WsMessage, WsText};
+use crate::{CloseCode, CloseFrame, Negotiated, WindowBits, WsError, WsMessage, WsText};
 
 /// The half of a [`WebSocket`] that receives, and answers pings.
 ///
@@ -189,8 +189,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsWriter<S> {
     /// # Errors
     ///
     /// As [`WebSocket::send`].
-    pub async fn send_str(&mut self, text: impl Into<WsText>) -> Result<(), WsError> {
-        self.send(WsMessage::Text(text.into())).await
+    pub async fn send_str(&mut self, text: impl AsRef<str>) -> Result<(), WsError> {
+        self.handle
+            .send(|protocol| protocol.send_str(text.as_ref()))
+            .await
     }
 
     /// Sends a binary message.
@@ -198,8 +200,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsWriter<S> {
     /// # Errors
     ///
     /// As [`WebSocket::send`].
-    pub async fn send_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), WsError> {
-        self.send(WsMessage::Binary(bytes.into())).await
+    pub async fn send_bytes(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), WsError> {
+        self.handle
+            .send(|protocol| protocol.send_bytes(bytes.as_ref()))
+            .await
     }
 
     /// Sends as [`WebSocket::send_compressed`].
@@ -210,11 +214,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsWriter<S> {
     pub async fn send_compressed(
         &mut self,
         message: impl Into<WsMessage>,
-        window_bits: u8,
+        bits: WindowBits,
     ) -> Result<(), WsError> {
         let message = message.into();
         self.handle
-            .send(|protocol| protocol.send_compressed(message, window_bits))
+            .send(|protocol| protocol.send_compressed(message, bits))
             .await
     }
 
