@@ -99,38 +99,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         }
     }
 
-    /// Receives the next message; `None` when the socket is closed.
+    /// Takes the next message that is here.
     #[inline]
+    fn next_message(&mut self) -> Option<WsMessage> {
+        if self.stage != Stage::Open || self.unanswered {
+            return None;
+        }
+        match self.protocol.poll_event()? {
+            Ok(WsMessage::Close(frame)) => {
+                let message = WsMessage::Close(frame);
+                if self.protocol.is_closed() {
+                    self.part(Some(Ok(message)));
+                    return None;
+                }
+                self.unanswered = true;
+                Some(message)
+            }
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.part(Some(Err(error)));
+                None
+            }
+        }
+    }
+
+    /// Takes the next message that is here, for the only task that uses the socket.
+    #[inline]
+    pub(super) fn take_message(&mut self) -> Option<WsMessage> {
+        let message = self.next_message()?;
+        let waker = Waker::noop();
+        self.send_answers(Wakers {
+            read: waker,
+            write: waker,
+        });
+        Some(message)
+    }
+
+    /// Receives the next message; `None` when the socket is closed.
     pub(super) fn poll_receive(
         &mut self,
         wakers: Wakers<'_>,
     ) -> Poll<Result<Option<WsMessage>, WsError>> {
         self.receiving = false;
         loop {
+            if let Some(message) = self.next_message() {
+                self.send_answers(wakers);
+                return Poll::Ready(Ok(Some(message)));
+            }
             if self.stage != Stage::Open || self.unanswered {
                 return self.poll_received_last(wakers);
             }
-            match self.protocol.poll_event() {
-                Some(Ok(WsMessage::Close(frame))) => {
-                    let message = WsMessage::Close(frame);
-                    if !self.protocol.is_closed() {
-                        self.unanswered = true;
-                        return Poll::Ready(Ok(Some(message)));
-                    }
-                    self.part(Some(Ok(message)));
-                }
-                Some(Ok(message)) => {
-                    self.send_answers(wakers);
-                    return Poll::Ready(Ok(Some(message)));
-                }
-                Some(Err(error)) => self.part(Some(Err(error))),
-                None if self.protocol.is_done() => self.part(None),
-                None => {
-                    if self.poll_bytes(wakers).is_pending() {
-                        self.receiving = true;
-                        return Poll::Pending;
-                    }
-                }
+            if self.protocol.is_done() {
+                self.part(None);
+            } else if self.poll_bytes(wakers).is_pending() {
+                self.receiving = true;
+                return Poll::Pending;
             }
         }
     }
@@ -154,11 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         Poll::Ready(self.last.take().transpose())
     }
 
-    /// Sends pongs at once, unless they can go with messages that somebody will flush.
+    /// Sends pongs at once, unless they can go with messages that somebody will flush. Nobody
+    /// waits for that.
     #[inline]
     fn send_answers(&mut self, wakers: Wakers<'_>) {
         if !self.fed && self.protocol.queued() > 0 {
-            // What fails here fails the next send, too.
+            // What fails or blocks here does so at the next send, too.
             _ = self.poll_flush(wakers);
         }
     }

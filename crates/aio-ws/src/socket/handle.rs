@@ -34,7 +34,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
 
     /// Receives the next message, within `limit` from the first poll behind the last
     /// message.
-    #[inline]
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -66,6 +65,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
         &mut self,
         limit: Option<Duration>,
     ) -> Result<Option<WsMessage>, WsError> {
+        if let Link::Own(core) = &mut self.link
+            && let Some(message) = core.take_message()
+        {
+            return Ok(Some(message));
+        }
         self.receive_by.clear();
         let mut receiving = Receiving {
             handle: self,
