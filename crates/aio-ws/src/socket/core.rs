@@ -123,15 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         }
     }
 
-    /// Takes the next message that is here, for the only task that uses the socket.
+    /// Receives a message that is here.
     #[inline]
-    pub(super) fn take_message(&mut self) -> Option<WsMessage> {
+    pub(super) fn take_message(&mut self, wakers: Wakers<'_>) -> Option<WsMessage> {
         let message = self.next_message()?;
-        let waker = Waker::noop();
-        self.send_answers(Wakers {
-            read: waker,
-            write: waker,
-        });
+        self.send_answers(wakers);
         Some(message)
     }
 
@@ -142,8 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     ) -> Poll<Result<Option<WsMessage>, WsError>> {
         self.receiving = false;
         loop {
-            if let Some(message) = self.next_message() {
-                self.send_answers(wakers);
+            if let Some(message) = self.take_message(wakers) {
                 return Poll::Ready(Ok(Some(message)));
             }
             if self.stage != Stage::Open || self.unanswered {
@@ -290,26 +285,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     fn poll_write(&mut self, wakers: Wakers<'_>, rest: usize) -> Poll<Result<(), WsError>> {
         loop {
             if rest > 0 && self.protocol.queued() <= rest {
-                break;
+                return Poll::Ready(Ok(()));
             }
-            let Some(bytes) = self.protocol.poll_transmit() else {
-                break;
+            let Some(bytes) = self.protocol.poll_transmit_vectored() else {
+                return Poll::Ready(Ok(()));
             };
             let (Some(stream), false) = (&mut self.stream, self.deaf) else {
                 return Poll::Ready(Err(WsError::Closed));
             };
+            let [first, second] = &bytes;
             let cx = &mut Context::from_waker(wakers.write);
-            let written = match ready!(Pin::new(stream).poll_write(cx, bytes)) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                written => written,
+            let stream = Pin::new(stream);
+            let written = if second.is_empty() || !stream.is_write_vectored() {
+                stream.poll_write(cx, first)
+            } else {
+                stream.poll_write_vectored(cx, &bytes)
             };
-            match written {
+            match ready!(written) {
+                Ok(0) => {
+                    let error = io::ErrorKind::WriteZero.into();
+                    return Poll::Ready(Err(self.fall_deaf(error)));
+                }
                 Ok(count) => self.protocol.transmitted(count),
                 Err(error) => return Poll::Ready(Err(self.fall_deaf(error))),
             }
             self.unflushed = true;
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Notes that the stream takes nothing more. What it still has can be received.
@@ -475,6 +476,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             && (self.stage == Stage::Gone || self.interrupt == Interrupt::None)
     }
 
+    /// Tells whether somebody is known to wait for a message.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.receiving
+    }
+
     /// Tells whether a `close` elsewhere waits for the peer.
     pub(super) fn is_closing(&self) -> bool {
         self.stage == Stage::Closing
@@ -516,8 +522,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Core<S> {
             CloseCode::GOING_AWAY
         };
         self.protocol.close(Some(closing(code)));
-        let (read, write) = (Waker::noop(), Waker::noop());
-        _ = self.poll_part(Wakers { read, write });
+        _ = self.poll_part(Wakers::of(Waker::noop()));
     }
 }
 

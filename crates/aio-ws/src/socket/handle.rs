@@ -65,9 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
         &mut self,
         limit: Option<Duration>,
     ) -> Result<Option<WsMessage>, WsError> {
-        if let Link::Own(core) = &mut self.link
-            && let Some(message) = core.take_message()
-        {
+        if let Some(message) = self.link.take_message() {
             return Ok(Some(message));
         }
         self.receive_by.clear();

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{Party, Shared};
+use super::link::Shared;
 
 /// Ends the task of a heartbeat when it is dropped.
 #[derive(Debug)]
@@ -40,8 +40,7 @@ async fn keep<S: AsyncRead + AsyncWrite + Unpin>(shared: Weak<Shared<S>>) {
             let Some(shared) = shared.upgrade() else {
                 return Poll::Ready(());
             };
-            let next = shared.poll(Party::Keeper, cx, |core, wakers| core.poll_keep(wakers));
-            let Some(next) = next.map(Instant::from_std) else {
+            let Some(next) = shared.poll_keep(cx).map(Instant::from_std) else {
                 return Poll::Ready(());
             };
             if sleep.deadline() != next {

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::core::Core;
+use crate::WsMessage;
 
 /// A core, and whether others have it too.
 pub(super) enum Link<S: AsyncRead + AsyncWrite + Unpin> {
@@ -42,6 +44,15 @@ pub(super) struct Wakers<'a> {
     pub(super) write: &'a Waker,
 }
 
+impl<'a> Wakers<'a> {
+    pub(super) const fn of(waker: &'a Waker) -> Self {
+        Self {
+            read: waker,
+            write: waker,
+        }
+    }
+}
+
 /// The parties that wait for one direction of the stream.
 ///
 /// A stream remembers only the last waker of each direction, so that a pong written by the
@@ -69,15 +80,27 @@ impl Wake for Bell {
 impl Bell {
     /// Has `party` woken by `waker` the next time.
     fn register(&self, party: Party, waker: &Waker) {
+        let mut waiting = lock(self.of(party));
+        let is_known = waiting.as_ref().is_some_and(|known| known.will_wake(waker));
+        if !is_known {
+            let old = waiting.replace(waker.clone());
+            // A waker may hold a task, and that a half of this socket.
+            drop(waiting);
+            drop(old);
+        }
+    }
+
+    fn forget(&self, party: Party) {
+        let waker = lock(self.of(party)).take();
+        drop(waker);
+    }
+
+    fn of(&self, party: Party) -> &Mutex<Option<Waker>> {
         let [reader, writer, keeper] = &self.waiting;
-        let mut waiting = lock(match party {
+        match party {
             Party::Reader => reader,
             Party::Writer => writer,
             Party::Keeper => keeper,
-        });
-        match &mut *waiting {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
         }
     }
 }
@@ -102,8 +125,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     ) -> R {
         self.readable.register(party, cx.waker());
         self.writable.register(party, cx.waker());
+        self.attempt(poll)
+    }
+
+    /// Polls the core for the keeper; see [`Core::poll_keep`].
+    pub(super) fn poll_keep(&self, cx: &Context<'_>) -> Option<Instant> {
+        let (next, receiving) = self.poll(Party::Keeper, cx, |core, wakers| {
+            (core.poll_keep(wakers), core.is_receiving())
+        });
+        // Who receives sees to the bytes that come; one task is enough for that.
+        if receiving {
+            self.readable.forget(Party::Keeper);
+        }
+        next
+    }
+
+    /// Tries what wakes nobody that does not wait yet.
+    fn attempt<R>(&self, attempt: impl FnOnce(&mut Core<S>, Wakers<'_>) -> R) -> R {
         let [read, write] = &self.wakers;
-        self.with(|core| poll(core, Wakers { read, write }))
+        self.with(|core| attempt(core, Wakers { read, write }))
     }
 
     /// Does something to the core that waits for nothing.
@@ -127,6 +167,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Takes a message that is here; without one, nobody is woken when there is.
+    #[inline]
+    pub(super) fn take_message(&mut self) -> Option<WsMessage> {
+        match self {
+            Self::Own(core) => core.take_message(Wakers::of(Waker::noop())),
+            Self::Shared(shared, _) => shared.attempt(Core::take_message),
+        }
+    }
+
     /// Polls the core, with the current task to be woken when it is worth another try.
     #[inline]
     pub(super) fn poll<R>(
@@ -135,16 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         poll: impl FnOnce(&mut Core<S>, Wakers<'_>) -> R,
     ) -> R {
         match self {
-            Self::Own(core) => {
-                let waker = cx.waker();
-                poll(
-                    core,
-                    Wakers {
-                        read: waker,
-                        write: waker,
-                    },
-                )
-            }
+            Self::Own(core) => poll(core, Wakers::of(cx.waker())),
             Self::Shared(shared, party) => shared.poll(*party, cx, poll),
         }
     }

@@ -205,6 +205,8 @@ fn futures_are_small() {
     assert!(size <= 256, "{size}");
     let size = size_of_val(&socket);
     assert!(size <= 192, "{size}");
+    let size = size_of::<Core<DuplexStream>>();
+    assert!(size <= 1024, "{size}");
     let size = size_of::<Result<Option<WsMessage>, WsError>>();
     assert!(size <= 48, "{size}");
 }
