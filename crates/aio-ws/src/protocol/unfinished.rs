@@ -56,13 +56,14 @@ impl Unfinished {
         }
     }
 
-    /// Makes room for `count` more bytes, as far as their announcement can be trusted.
+    /// Makes room for `count` more bytes, as far as their announcement can be trusted: the more
+    /// came, the more is believed to follow.
     pub(super) fn reserve(&mut self, count: u64) {
-        let count = usize::try_from(count).unwrap_or(TRUSTED);
+        let trusted = TRUSTED.saturating_sub(self.len()).max(self.len());
+        let count = usize::try_from(count).map_or(trusted, |count| count.min(trusted));
         match &mut self.payload {
-            Payload::Text(text) => text.reserve(count.min(TRUSTED)),
-            // The more came, the more is believed to follow.
-            Payload::Bytes { bytes, .. } => bytes.reserve(count.min(bytes.len().max(TRUSTED))),
+            Payload::Text(text) => text.reserve(count),
+            Payload::Bytes { bytes, .. } => bytes.reserve(count),
         }
     }
 
