@@ -33,9 +33,10 @@ enum Task {
 }
 
 /// The fuzz targets of a crate are a package of their own, which a plain check keeps alive.
-const FUZZ: [&str; 2] = [
+const FUZZ: [&str; 3] = [
     "check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
     "check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+    "check --manifest-path crates/aio-ws/fuzz/Cargo.toml --target-dir target/fuzz",
 ];
 
 /// A program on reqwest and aio-cookies alone; it is no part of the workspace.
@@ -319,6 +320,7 @@ mod tests {
                 "skipped the rivals' bench build: tests/bench is not here",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo check --manifest-path crates/aio-ws/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "skipped cargo deny: not installed",
                 "skipped cargo semver-checks: not installed",
@@ -343,6 +345,7 @@ mod tests {
                 "CARGO_TARGET_DIR=/w/target cargo check --manifest-path tests/bench/Cargo.toml --features rivals",
                 "cargo check --manifest-path crates/aio-core/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo check --manifest-path crates/aio-cookies/fuzz/Cargo.toml --target-dir target/fuzz",
+                "cargo check --manifest-path crates/aio-ws/fuzz/Cargo.toml --target-dir target/fuzz",
                 "cargo test --manifest-path tests/with-sqlite/Cargo.toml --target-dir target",
                 "cargo deny check --config .ci/deny.toml",
                 "cargo semver-checks --workspace --baseline-rev v0.1.0",

@@ -3,7 +3,7 @@
 use std::str;
 
 /// Gathers a text from pieces that may end inside a character.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TextPieces {
     text: String,
     /// The start of a character whose end has not come.

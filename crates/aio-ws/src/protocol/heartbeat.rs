@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 const CEIL_THRESHOLD: Duration = Duration::from_secs(5);
 
 /// The clock of a heartbeat; time is told to it.
-#[derive(Debug)]
 pub(super) struct Heartbeat {
     interval: Duration,
     /// When it started: whole seconds count from here.
@@ -14,7 +13,7 @@ pub(super) struct Heartbeat {
     next: Option<Next>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Next {
     Ping(Instant),
     GiveUp(Instant),

@@ -7,7 +7,6 @@ use crate::{InflateError, Inflater, ProtocolError};
 /// A larger buffer is not kept.
 const KEPT: usize = 64 * 1024;
 
-#[derive(Debug)]
 pub(super) struct Inflate {
     inflater: Inflater,
     /// The largest message in bytes; 0: none is too large.

@@ -8,6 +8,7 @@ mod receiver;
 mod sender;
 mod unfinished;
 
+use std::fmt;
 use std::io::IoSlice;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ pub use self::config::{Role, WsConfig};
 use self::heartbeat::{Due, Heartbeat};
 use self::receiver::Receiver;
 use self::sender::Sender;
-use crate::{CloseCode, CloseFrame, OpCode, ProtocolError, Rsv, WindowBits, WsError, WsMessage};
+use crate::{CloseCode, CloseFrame, OpCode, ProtocolError, WindowBits, WsError, WsMessage};
 
 /// The longest payload of a control frame in bytes (RFC 6455 5.5).
 const MAX_CONTROL: usize = 125;
@@ -27,7 +28,24 @@ const MAX_CONTROL: usize = 125;
 /// Bytes go in by [`read_buffer`](Self::read_buffer) or [`receive`](Self::receive), messages
 /// come out of [`poll_event`](Self::poll_event). Messages go in by [`send`](Self::send), bytes
 /// come out of [`poll_transmit`](Self::poll_transmit).
-#[derive(Debug)]
+///
+/// ```
+/// use aio_ws::{Protocol, Role, WsConfig};
+///
+/// // The seed must be random, of course.
+/// let mut client = Protocol::new(Role::Client, WsConfig::default(), [7; 32]);
+/// let mut server = Protocol::new(Role::Server, WsConfig::default(), [8; 32]);
+///
+/// client.send("hello")?;
+/// while let Some(bytes) = client.poll_transmit() {
+///     let count = bytes.len();
+///     server.receive(bytes);
+///     client.transmitted(count);
+/// }
+/// let message = server.poll_event().expect("all of it is here")?;
+/// assert_eq!(message.as_text(), Some("hello"));
+/// # Ok::<(), aio_ws::WsError>(())
+/// ```
 pub struct Protocol {
     autoping: bool,
     autoclose: bool,
@@ -77,12 +95,16 @@ impl Protocol {
     /// Nothing but appending may be done to it. Call [`poll_event`](Self::poll_event)
     /// afterwards until it gives `None`.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
+        if self.incoming == Incoming::Over {
+            // Nobody takes what comes now.
+            self.receiver.clear();
+        }
         self.receiver.read_buffer()
     }
 
     /// Copies bytes of the peer in.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.receiver.read_buffer().extend_from_slice(bytes);
+        self.read_buffer().extend_from_slice(bytes);
     }
 
     /// Tells that the peer sends no more bytes.
@@ -310,10 +332,7 @@ impl Protocol {
         };
         match heartbeat.handle_timeout(now) {
             Due::Nothing => {}
-            Due::Ping => self
-                .sender
-                .output
-                .push_copy(OpCode::Ping, true, Rsv::NONE, &[]),
+            Due::Ping => self.sender.push_control(OpCode::Ping, &[]),
             Due::GiveUp(after) => {
                 self.abandon(Some(WsError::Heartbeat { after }));
                 self.failure.clone_from(&self.exception);
@@ -396,6 +415,17 @@ impl Protocol {
         self.incoming = Incoming::Over;
         self.receiver.clear();
         self.heartbeat = None;
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what is said, nor what it is masked with.
+        f.debug_struct("Protocol")
+            .field("is_closed", &self.is_closed)
+            .field("close_code", &self.close_code)
+            .field("queued", &self.queued())
+            .finish_non_exhaustive()
     }
 }
 

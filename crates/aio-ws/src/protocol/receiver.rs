@@ -13,8 +13,9 @@ use crate::{
 
 /// How many bytes to read at once from a peer that has not sent much.
 const SMALL_READ: usize = 4 * 1024;
-/// How many from one that fills the buffer; more at once do not make it faster.
-const LARGE_READ: usize = 64 * 1024;
+/// How many from one that fills the buffer; more at once do not make it faster. A message of
+/// 64 KiB fits in with its header.
+const LARGE_READ: usize = 65 * 1024;
 /// From how many missing bytes on the rest of a frame is read right behind its start.
 const OWN_BUFFER: u64 = 4 * 1024;
 
@@ -24,7 +25,6 @@ const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
 
 /// What came of the peer and is not taken yet.
-#[derive(Debug)]
 pub(super) struct Receiver {
     /// Bytes with a frame header in front, or with payload of `frame`.
     input: BytesMut,
@@ -49,7 +49,6 @@ pub(super) struct Receiver {
 }
 
 /// A data frame whose payload is not whole.
-#[derive(Debug)]
 struct Frame {
     /// How much of it is missing.
     left: u64,

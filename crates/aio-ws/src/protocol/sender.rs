@@ -7,7 +7,6 @@ use super::{MAX_CONTROL, Role, WsConfig};
 use crate::{Deflater, OpCode, Rsv, WindowBits, WsError};
 
 /// The way from messages to frames.
-#[derive(Debug)]
 pub(super) struct Sender {
     pub(super) output: Output,
     /// What compresses, if that was negotiated.
@@ -20,7 +19,7 @@ pub(super) struct Sender {
     compressed: BytesMut,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Fragments {
     opcode: OpCode,
     compressed: bool,
@@ -117,8 +116,13 @@ impl Sender {
         if payload.len() > MAX_CONTROL {
             return Err(WsError::ControlTooLong(payload.len()));
         }
-        self.output.push_copy(opcode, true, Rsv::NONE, payload);
+        self.push_control(opcode, payload);
         Ok(())
+    }
+
+    /// Queues a ping or a pong that is not too long.
+    pub(super) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
+        self.output.push_copy(opcode, true, Rsv::NONE, payload);
     }
 
     pub(super) fn release_memory(&mut self) {

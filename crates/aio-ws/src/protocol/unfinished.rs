@@ -11,7 +11,6 @@ use crate::{OpCode, ProtocolError, WsMessage};
 const TRUSTED: usize = 1024 * 1024;
 
 /// A message whose end has not come.
-#[derive(Debug)]
 pub(super) struct Unfinished {
     /// What it is by its first frame.
     pub(super) opcode: OpCode,
@@ -21,7 +20,6 @@ pub(super) struct Unfinished {
     payload: Payload,
 }
 
-#[derive(Debug)]
 enum Payload {
     Text(TextPieces),
     Bytes {
