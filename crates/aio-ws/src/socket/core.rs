@@ -10,12 +10,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::keeper::Keeper;
 use super::link::Wakers;
-use crate::{CloseCode, CloseFrame, Protocol, WsError, WsMessage, WsText};
+use crate::{CloseCode, CloseFrame, FrameHeader, Protocol, WsError, WsMessage, WsText};
 
 /// What may wait to be written while more is queued: as aiohttp (WS-72).
 const HIGH_WATER: usize = 256 * 1024;
 /// What a keeper reads while nobody receives: as aiohttp (WS-64).
 const READ_AHEAD: usize = 2 * 256 * 1024;
+
+/// With so many bytes between two waits a peer is thought to send as many again.
+const BULK: usize = 16 * 1024;
+/// What is read at once then: a message of 64 KiB with its header.
+const BULK_READ: usize = 64 * 1024 + FrameHeader::MAX_SIZE + 1;
 
 /// A protocol with the stream it runs over.
 ///
@@ -41,6 +46,10 @@ pub(super) struct Core<S: AsyncRead + AsyncWrite + Unpin> {
     interrupt: Interrupt,
     /// How many bytes came since the last time that no message was left.
     ahead: usize,
+    /// How many bytes came since the last wait.
+    burst: usize,
+    /// Whether as many came before it that the next ones are thought to be many.
+    is_bulky: bool,
     /// Whether bytes came since this was asked for.
     heard: bool,
     /// The task of the heartbeat, which wants to know when bytes come.
@@ -93,6 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             receiving: false,
             interrupt: Interrupt::None,
             ahead: 0,
+            burst: 0,
+            is_bulky: false,
             heard: false,
             keeper: None,
             alarm: false,
@@ -191,6 +202,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             let read = self.poll_fill(wakers);
             if read.is_pending() {
                 self.protocol.release_memory();
+                if self.burst > 0 {
+                    self.is_bulky = self.burst >= BULK;
+                    self.burst = 0;
+                }
             }
             return read;
         }
@@ -207,11 +222,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             self.input = Input::Ended;
             return Poll::Ready(());
         };
-        let read = pin!(stream.read_buf(self.protocol.read_buffer()));
+        let buffer = self.protocol.read_buffer();
+        // A read more costs more than a buffer that is larger than needed.
+        if buffer.is_empty() && (self.is_bulky || self.burst >= BULK) {
+            buffer.reserve(BULK_READ);
+        }
+        let read = pin!(stream.read_buf(buffer));
         match ready!(read.poll(&mut Context::from_waker(wakers.read))) {
             Ok(0) => self.input = Input::Ended,
             Ok(count) => {
                 self.ahead += count;
+                self.burst += count;
                 self.heard = true;
                 if self.keeper.is_some() {
                     self.protocol.alive(now());
