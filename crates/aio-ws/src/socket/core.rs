@@ -35,6 +35,8 @@ pub(super) struct Core<S: AsyncRead + AsyncWrite + Unpin> {
     deaf: bool,
     /// Whether the stream may hold back what it took.
     unflushed: bool,
+    /// Whether all that was queued was written before the stream was closed.
+    all_written: bool,
     /// Whether messages are queued that their sender will flush.
     fed: bool,
     /// Whether the peer closed and this end has not answered.
@@ -96,6 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             input: Input::Open,
             deaf: false,
             unflushed: false,
+            all_written: false,
             fed: false,
             unanswered: false,
             last: None,
@@ -290,6 +293,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     pub(super) fn poll_flush(&mut self, wakers: Wakers<'_>) -> Poll<Result<(), WsError>> {
         ready!(self.poll_write(wakers, 0))?;
         self.fed = false;
+        if self.is_lost() {
+            return Poll::Ready(Err(WsError::Closed));
+        }
         if self.unflushed
             && let Some(stream) = &mut self.stream
         {
@@ -300,6 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Tells whether what was queued may have been dropped with the connection.
+    fn is_lost(&self) -> bool {
+        self.protocol.exception().is_some() || self.stage == Stage::Gone && !self.all_written
     }
 
     /// Writes until at most `rest` bytes are queued.
@@ -392,7 +403,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     /// Writes the rest and ends the stream.
     fn poll_part(&mut self, wakers: Wakers<'_>) -> Poll<()> {
         // A peer that takes nothing more has what it wants.
-        _ = ready!(self.poll_flush(wakers));
+        self.all_written = ready!(self.poll_flush(wakers)).is_ok();
         if let Some(stream) = &mut self.stream {
             let cx = &mut Context::from_waker(wakers.write);
             _ = ready!(Pin::new(stream).poll_shutdown(cx));
@@ -462,7 +473,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             self.protocol.alive(now);
         }
         self.protocol.handle_timeout(now);
-        if let Poll::Ready(Err(error)) = self.poll_flush(wakers) {
+        if !self.protocol.is_closed()
+            && let Poll::Ready(Err(error)) = self.poll_flush(wakers)
+        {
             self.protocol.abandon(Some(error));
         }
         if self.protocol.is_closed() {

@@ -241,3 +241,36 @@ async fn dropped_socket_answers_the_close_it_was_told() {
     drop(socket);
     assert_eq!(peer.frames().await, [closed(CloseCode::OK)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn close_that_was_sent_as_a_message_is_not_answered_for_ever() {
+    let (mut socket, _peer) = client();
+    within(socket.send(WsMessage::Close(None)))
+        .await
+        .expect("open");
+    let start = tokio::time::Instant::now();
+    assert_eq!(within(socket.receive()).await.expect("closed"), None);
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    check_state(&socket, true, Some(1006), Some("TimeoutError"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_sign_of_the_peer_puts_off_the_limit_on_closing() {
+    // WS-30: the limit is on each read.
+    let (socket, mut peer) = client();
+    let mut socket = socket.with_timeout(WsTimeout {
+        close: Some(400 * MS),
+        ..WsTimeout::default()
+    });
+    let answer = async {
+        for _ in 0..4 {
+            tokio::time::sleep(150 * MS).await;
+            peer.send(OpCode::Text, "x").await;
+        }
+        peer.send_close(CloseCode::GOING_AWAY).await;
+    };
+    let close = socket.close(CloseCode::OK, "");
+    let ((), closes) = within(async { tokio::join!(answer, close) }).await;
+    assert!(closes);
+    check_state(&socket, true, Some(1001), None);
+}

@@ -248,3 +248,46 @@ async fn halves_keep_the_heartbeat() {
     let error = within(socket.receive()).await.expect_err("no pong");
     assert!(matches!(error, WsError::Heartbeat { .. }), "{error:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn writer_learns_that_the_peer_was_given_up() {
+    let (socket, _peer) = beating(100 * MS, 64);
+    let (mut reader, mut writer) = socket.split();
+    let write = writer.send(vec![0; 1000]);
+    let (sent, received) = within(async { tokio::join!(write, reader.receive()) }).await;
+    assert!(matches!(sent, Err(WsError::Closed)), "{sent:?}");
+    let error = received.expect_err("no pong");
+    assert!(matches!(error, WsError::Heartbeat { .. }), "{error:?}");
+    assert!(matches!(writer.send("x").await, Err(WsError::Closed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeat_and_halves_share_a_narrow_stream() {
+    let config = WsConfig {
+        heartbeat: Some(10 * MS),
+        ..WsConfig::default()
+    };
+    let (near, far) = duplex(3);
+    let client = socket(near, Role::Client, config).start_heartbeat();
+    let mut server = socket(far, Role::Server, config).start_heartbeat();
+    let (mut reader, mut writer) = client.split();
+    let write = async {
+        for number in 0..20_u8 {
+            tokio::time::sleep(Duration::from_millis((number % 4).into()) * 7).await;
+            writer.send(vec![number; 500]).await.expect("open");
+        }
+    };
+    let read = async {
+        for number in 0..20_u8 {
+            let message = reader.receive_bytes().await.expect("open");
+            assert_eq!(message, vec![number; 500]);
+        }
+    };
+    let echo = async {
+        for _ in 0..20 {
+            let message = server.receive_bytes().await.expect("open");
+            server.send(message).await.expect("open");
+        }
+    };
+    within(async { tokio::join!(write, read, echo) }).await;
+}

@@ -181,3 +181,18 @@ async fn failed_write_leaves_what_came_to_be_received() {
     assert_eq!(text_of(within(socket.receive()).await), "last words");
     assert_eq!(within(socket.receive()).await.expect("closed"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_hold_back_are_flushed() {
+    let (near, far) = duplex(ROOM);
+    let near = tokio::io::BufStream::new(near);
+    let mut socket = socket(near, Role::Client, WsConfig::default());
+    let mut peer = Peer::new(far);
+    within(socket.send("one")).await.expect("open");
+    assert_eq!(peer.frame().await, Some((OpCode::Text, b"one".to_vec())));
+    peer.send(OpCode::Ping, "p").await;
+    assert!(waits(pin!(socket.receive())).await);
+    assert_eq!(peer.frame().await, Some((OpCode::Pong, b"p".to_vec())));
+    drop(socket);
+    assert_eq!(peer.frames().await, [closed(CloseCode::GOING_AWAY)]);
+}

@@ -170,3 +170,73 @@ async fn writer_learns_that_the_peer_closed() {
     let sent = within(write).await.expect("no panic");
     assert!(matches!(sent, Err(WsError::Closed)), "{sent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_for_no_reader_that_is_gone() {
+    let (socket, mut peer) = client();
+    let (mut reader, mut writer) = socket.split();
+    // A stream that is dropped while it waits tells nobody.
+    let polled =
+        poll_fn(|cx| Poll::Ready(futures_core::Stream::poll_next(Pin::new(&mut reader), cx)));
+    assert!(polled.await.is_pending());
+    drop(reader);
+    peer.send_close(CloseCode::OK).await;
+    assert!(within(writer.close(CloseCode::OK, "")).await);
+    assert!(writer.is_closed());
+    assert_eq!(peer.frames().await, [closed(CloseCode::OK)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_of_the_reader_goes_behind_what_the_writer_sends() {
+    let (socket, mut peer) = client_with(WsConfig::default(), 64);
+    let (mut reader, mut writer) = socket.split();
+    let write = async {
+        writer.send(vec![0; 1000]).await.expect("it was queued");
+        writer.send("behind").await
+    };
+    let close = async {
+        tokio::time::sleep(MS).await;
+        reader.close(CloseCode::OK, "").await
+    };
+    let answer = async {
+        tokio::time::sleep(2 * MS).await;
+        assert_eq!(peer.frame().await.expect("open").1.len(), 1000);
+        assert_eq!(peer.frame().await, Some(closed(CloseCode::OK)));
+        peer.send_close(CloseCode::OK).await;
+    };
+    let (sent, closes, ()) = within(async { tokio::join!(write, close, answer) }).await;
+    assert!(matches!(sent, Err(WsError::Closed)), "{sent:?}");
+    assert!(closes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_learns_that_the_peer_is_gone() {
+    let (socket, mut peer) = client_with(WsConfig::default(), 64);
+    let (mut reader, mut writer) = socket.split();
+    let write = writer.send(vec![0; 1000]);
+    let end = async {
+        tokio::time::sleep(MS).await;
+        // The peer says that it ends, and takes nothing.
+        peer.stream.shutdown().await.expect("open");
+    };
+    let (sent, received, ()) = within(async { tokio::join!(write, reader.receive(), end) }).await;
+    assert_eq!(received.expect("no error"), None);
+    assert!(matches!(sent, Err(WsError::Closed)), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_learns_that_the_rest_went_with_the_close() {
+    let (socket, mut peer) = client_with(WsConfig::default(), 64);
+    let (mut reader, mut writer) = socket.split();
+    let write = writer.send(vec![0; 1000]);
+    let close = async {
+        tokio::time::sleep(MS).await;
+        peer.send_close(CloseCode::OK).await;
+        peer.frames().await.len()
+    };
+    let (sent, received, frames) =
+        within(async { tokio::join!(write, reader.receive(), close) }).await;
+    assert!(matches!(received, Ok(Some(WsMessage::Close(_)))));
+    sent.expect("it was written");
+    assert_eq!(frames, 2);
+}
