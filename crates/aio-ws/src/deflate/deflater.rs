@@ -68,8 +68,13 @@ impl Deflater {
             // RFC 7692 7.2.3.6; a flush of nothing would give nothing.
             output.extend_from_slice(&[0]);
         }
-        if end_of_message && !self.takeover {
-            SPARE.set(self.context.take().map(|context| (self.bits, context)));
+        if end_of_message
+            && !self.takeover
+            && let Some(context) = self.context.take()
+        {
+            let spare = Some((self.bits, context));
+            // Where the thread ends there is no place left for it.
+            let _ = SPARE.try_with(|place| place.set(spare));
         }
     }
 
@@ -81,7 +86,9 @@ impl Deflater {
     pub fn deflate_alone(&mut self, bits: WindowBits, input: &[u8], output: &mut BytesMut) {
         let bits = bits.min(self.bits);
         Self::new(bits, false).deflate(input, true, output);
-        self.context = None;
+        if let Some(context) = &mut self.context {
+            context.reset();
+        }
     }
 }
 
@@ -93,8 +100,8 @@ thread_local! {
 
 /// Returns a context without history.
 fn take_spare(bits: WindowBits) -> Compress {
-    match SPARE.take() {
-        Some((its, mut context)) if its == bits => {
+    match SPARE.try_with(Cell::take) {
+        Ok(Some((its, mut context))) if its == bits => {
             context.reset();
             context
         }

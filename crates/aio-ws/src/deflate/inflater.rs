@@ -1,5 +1,7 @@
 //! Decompresses the messages of one direction.
 
+use std::cell::Cell;
+
 use bytes::BytesMut;
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -17,8 +19,9 @@ const LEAST: usize = 512;
 
 /// Decompresses the messages that one side receives.
 ///
-/// The window is always 32 KiB, which holds every smaller one. With context takeover 40 KiB are
-/// held from the first message on, else none between messages.
+/// The window is always 32 KiB, which holds every smaller one. With context takeover it
+/// holds 40 KiB from the first message on, else nothing between messages: each thread keeps one
+/// context for all.
 #[derive(Debug)]
 pub struct Inflater {
     takeover: bool,
@@ -102,7 +105,9 @@ impl Inflater {
         }
         self.members = 0;
         if !self.takeover {
-            self.context = None;
+            let spare = self.context.take();
+            // Where the thread ends there is no place left for it.
+            let _ = SPARE.try_with(|place| place.set(spare));
             self.ended = false;
         }
         Ok(())
@@ -115,10 +120,7 @@ impl Inflater {
         output: &mut BytesMut,
         most: usize,
     ) -> Result<(), InflateError> {
-        let bits = WindowBits::MAX.get();
-        let context = self
-            .context
-            .get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));
+        let context = self.context.get_or_insert_with(take_spare);
         let mut least = LEAST;
         // The engine may hold output back when all input is taken.
         let mut more = true;
@@ -146,11 +148,11 @@ impl Inflater {
             output.truncate((start + produced).min(most));
             input = input.get(consumed..).unwrap_or_default();
 
-            let status = status.map_err(|_| InflateError::Corrupt)?;
+            // However the message is split, what comes first is told.
             if start + produced > most {
                 return Err(InflateError::TooLarge);
             }
-            if status == Status::StreamEnd {
+            if status.map_err(|_| InflateError::Corrupt)? == Status::StreamEnd {
                 self.members += 1;
                 if self.members > MAX_MEMBERS {
                     return Err(InflateError::TooManyMembers);
@@ -163,6 +165,22 @@ impl Inflater {
             more = produced == room;
         }
         Ok(())
+    }
+}
+
+thread_local! {
+    /// What the last message without context takeover was decompressed with.
+    static SPARE: Cell<Option<Decompress>> = const { Cell::new(None) };
+}
+
+/// Returns a context without history.
+fn take_spare() -> Decompress {
+    match SPARE.try_with(Cell::take) {
+        Ok(Some(mut context)) => {
+            context.reset(false);
+            context
+        }
+        _ => Decompress::new_with_window_bits(false, WindowBits::MAX.get()),
     }
 }
 
