@@ -1,27 +1,37 @@
-//! The frames of the WebSocket protocol (RFC 6455), without I/O.
+//! WebSockets (RFC 6455) with compression (RFC 7692), on three floors.
 //!
-//! What stands today: [`FrameHeader`] is parsed from and encoded into bytes, [`Mask`]
-//! masks and unmasks payloads piece by piece. Nothing here opens a socket, reads a clock
-//! or makes random numbers.
+//! - [`client`] and [`server`] open a [`WebSocket`] over any stream of bytes: a TCP or TLS
+//!   connection, a Unix socket, a pipe.
+//! - [`ClientHandshake`] and [`handshake::accept`] are the opening as values of `http`, for who
+//!   sends the request by other means; [`Protocol`] is what follows, without I/O, clock or
+//!   randomness.
+//! - [`FrameHeader`], [`Mask`], [`Deflater`] and [`Inflater`] are the parts.
 //!
 //! ```
-//! use aio_ws::{FrameHeader, Mask, OpCode, Rsv};
-//! use bytes::BytesMut;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use aio_ws::{CloseCode, DeflateParams, WsMessage};
 //!
-//! // What a client sends: every payload is masked.
-//! let key = [1, 2, 3, 4];
-//! let mut wire = BytesMut::new();
-//! FrameHeader::new(OpCode::Text, 5).masked(key).encode(&mut wire);
-//! let start = wire.len();
-//! wire.extend_from_slice(b"hello");
-//! Mask::new(key).apply(&mut wire[start..]);
+//! // Both ends of a pipe; it may be any stream.
+//! let (near, far) = tokio::io::duplex(4096);
+//! let echo = tokio::spawn(async move {
+//!     let mut socket = aio_ws::server(far).deflate(DeflateParams::default()).await?;
+//!     while let Some(message) = socket.receive().await? {
+//!         if let WsMessage::Text(text) = message {
+//!             socket.send_str(text).await?;
+//!         }
+//!     }
+//!     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+//! });
 //!
-//! // What a server reads.
-//! let (header, len) = FrameHeader::parse(&wire, Rsv::NONE)?.expect("a whole header");
-//! let mut payload = wire.split_off(len);
-//! Mask::new(header.mask.expect("masked above")).apply(&mut payload);
-//! assert_eq!(payload, "hello");
-//! # Ok::<(), aio_ws::ProtocolError>(())
+//! let request = http::Request::get("ws://example.org/echo").body(())?;
+//! let mut socket = aio_ws::client(near, request).deflate(DeflateParams::default()).await?;
+//! socket.send_str("hello").await?;
+//! assert_eq!(socket.receive_str().await?, "hello");
+//! assert!(socket.close(CloseCode::OK, "bye").await);
+//! # assert!(echo.await?.is_ok());
+//! # Ok(())
+//! # }
 //! ```
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]

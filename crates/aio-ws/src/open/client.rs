@@ -196,9 +196,9 @@ fn head_of(request: &Request<()>, handshake: &ClientHandshake) -> Result<Vec<u8>
 mod tests {
     use super::*;
 
-    fn head(request: Request<()>, options: HandshakeOptions) -> Result<String, String> {
+    fn head(request: &Request<()>, options: HandshakeOptions) -> Result<String, String> {
         let handshake = ClientHandshake::new(*b"the sample nonce", options);
-        match head_of(&request, &handshake) {
+        match head_of(request, &handshake) {
             Ok(head) => Ok(String::from_utf8(head).expect("ASCII")),
             Err(error) => Err(error.to_string()),
         }
@@ -213,7 +213,7 @@ mod tests {
     #[track_caller]
     fn check_start(request: http::request::Builder, want: &str) {
         let request = request.body(()).expect("valid");
-        let head = head(request, HandshakeOptions::default()).expect("valid");
+        let head = head(&request, HandshakeOptions::default()).expect("valid");
         assert!(head.starts_with(want), "{head}");
     }
 
@@ -255,7 +255,7 @@ mod tests {
              Sec-WebSocket-Protocol: a,b\r\nOrigin: http://o\r\n\
              Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
         );
-        assert_eq!(head(request, options), Ok(want));
+        assert_eq!(head(&request, options), Ok(want));
     }
 
     // EDGE-274.
@@ -270,7 +270,7 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a.test\r\nsec-websocket-version: 8\r\n\
              Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}\r\n"
         );
-        assert_eq!(head(request, HandshakeOptions::default()), Ok(want));
+        assert_eq!(head(&request, HandshakeOptions::default()), Ok(want));
     }
 
     #[test]
@@ -281,13 +281,16 @@ mod tests {
             protocols: vec!["a\r\nb: c".to_owned()],
             ..HandshakeOptions::default()
         };
-        assert_eq!(head(request(), protocol), refused("Sec-WebSocket-Protocol"));
+        assert_eq!(
+            head(&request(), protocol),
+            refused("Sec-WebSocket-Protocol")
+        );
         let origin = HandshakeOptions {
             origin: Some("\n".to_owned()),
             ..HandshakeOptions::default()
         };
-        assert_eq!(head(request(), origin), refused("Origin"));
+        assert_eq!(head(&request(), origin), refused("Origin"));
         let nowhere = get("/").body(()).expect("valid");
-        assert_eq!(head(nowhere, HandshakeOptions::default()), refused("host"));
+        assert_eq!(head(&nowhere, HandshakeOptions::default()), refused("host"));
     }
 }
