@@ -219,6 +219,16 @@ fn nothing_follows_the_close() {
     assert!(events(&mut client, [&ping("2").wire()[..]]).is_empty());
     let want = [binary(ramp(100_000)), pong("1"), close(1000, "")];
     assert_eq!(sent(&mut client), want);
+
+    // Nor a pong that waits behind many short messages.
+    let mut client = protocol(Role::Client);
+    for _ in 0..10 {
+        client.send(ramp(10_000)).expect("open");
+    }
+    assert!(events(&mut client, [&ping("1").wire()[..]]).is_empty());
+    assert!(client.close(Some(CloseCode::OK.into())));
+    let all = sent(&mut client);
+    assert_eq!(all[10..], [pong("1"), close(1000, "")]);
 }
 
 #[test]
