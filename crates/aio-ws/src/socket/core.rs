@@ -2,25 +2,22 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use super::intake::{BULK_READ, Intake, Rest};
 use super::keeper::Keeper;
 use super::link::Wakers;
-use crate::{CloseCode, CloseFrame, FrameHeader, Protocol, WsError, WsMessage, WsText};
+use crate::{CloseCode, CloseFrame, Protocol, WsError, WsMessage, WsText};
 
 /// What may wait to be written while more is queued: as aiohttp (WS-72).
 const HIGH_WATER: usize = 256 * 1024;
 /// What a keeper reads while nobody receives: as aiohttp (WS-64).
 const READ_AHEAD: usize = 2 * 256 * 1024;
-
-/// With so many bytes between two waits a peer is thought to send as many again.
-const BULK: usize = 16 * 1024;
-/// What is read at once then: a message of 64 KiB with its header.
-const BULK_READ: usize = 64 * 1024 + FrameHeader::MAX_SIZE + 1;
 
 /// A protocol with the stream it runs over.
 ///
@@ -30,7 +27,7 @@ pub(super) struct Core<S: AsyncRead + AsyncWrite + Unpin> {
     /// The stream, until it is closed.
     stream: Option<S>,
     stage: Stage,
-    input: Input,
+    intake: Intake,
     /// Whether the stream no longer takes anything.
     deaf: bool,
     /// Whether the stream may hold back what it took.
@@ -46,14 +43,6 @@ pub(super) struct Core<S: AsyncRead + AsyncWrite + Unpin> {
     /// Whether a receive waits; that of a dropped one is not always known.
     receiving: bool,
     interrupt: Interrupt,
-    /// How many bytes came since the last time that no message was left.
-    ahead: usize,
-    /// How many bytes came since the last wait.
-    burst: usize,
-    /// Whether as many came before it that the next ones are thought to be many.
-    is_bulky: bool,
-    /// Whether bytes came since this was asked for.
-    heard: bool,
     /// The task of the heartbeat, which wants to know when bytes come.
     keeper: Option<Keeper>,
     /// Whether other parties are to look at what changed.
@@ -72,13 +61,6 @@ enum Stage {
     Gone,
 }
 
-/// What more the stream has.
-enum Input {
-    Open,
-    Ended,
-    Broken(io::Error),
-}
-
 /// A receive that another half ended by closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Interrupt {
@@ -95,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             protocol,
             stream: Some(stream),
             stage: Stage::Open,
-            input: Input::Open,
+            intake: Intake::new(),
             deaf: false,
             unflushed: false,
             all_written: false,
@@ -104,10 +86,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
             last: None,
             receiving: false,
             interrupt: Interrupt::None,
-            ahead: 0,
-            burst: 0,
-            is_bulky: false,
-            heard: false,
             keeper: None,
             alarm: false,
         }
@@ -199,22 +177,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     /// Waits for bytes of the peer, when all that came is used up. What is queued goes out
     /// first: who waits for an answer has asked.
     fn poll_bytes(&mut self, wakers: Wakers<'_>) -> Poll<()> {
-        self.ahead = 0;
+        self.intake.ahead = 0;
         _ = self.poll_flush(wakers);
-        if let Input::Open = self.input {
-            let read = self.poll_fill(wakers);
-            if read.is_pending() {
-                self.protocol.release_memory();
-                if self.burst > 0 {
-                    self.is_bulky = self.burst >= BULK;
-                    self.burst = 0;
-                }
+        match mem::replace(&mut self.intake.rest, Rest::Ended) {
+            Rest::Open => {
+                self.intake.rest = Rest::Open;
+                ready!(self.poll_fill(wakers));
             }
-            return read;
-        }
-        match std::mem::replace(&mut self.input, Input::Ended) {
-            Input::Broken(error) => self.protocol.abandon(Some(error.into())),
-            _ => self.protocol.end_of_input(),
+            Rest::Ended => self.protocol.end_of_input(),
+            Rest::Broken(error) => self.protocol.abandon(Some(error.into())),
         }
         Poll::Ready(())
     }
@@ -222,26 +193,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
     /// Reads once.
     fn poll_fill(&mut self, wakers: Wakers<'_>) -> Poll<()> {
         let Some(stream) = &mut self.stream else {
-            self.input = Input::Ended;
+            self.intake.rest = Rest::Ended;
             return Poll::Ready(());
         };
         let buffer = self.protocol.read_buffer();
-        // A read more costs more than a buffer that is larger than needed.
-        if buffer.is_empty() && (self.is_bulky || self.burst >= BULK) {
+        if buffer.is_empty() && self.intake.is_bulky() {
             buffer.reserve(BULK_READ);
         }
         let read = pin!(stream.read_buf(buffer));
-        match ready!(read.poll(&mut Context::from_waker(wakers.read))) {
-            Ok(0) => self.input = Input::Ended,
-            Ok(count) => {
-                self.ahead += count;
-                self.burst += count;
-                self.heard = true;
+        match read.poll(&mut Context::from_waker(wakers.read)) {
+            Poll::Pending => {
+                self.protocol.release_memory();
+                self.intake.waits();
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(0)) => self.intake.rest = Rest::Ended,
+            Poll::Ready(Ok(count)) => {
+                self.intake.came(count);
                 if self.keeper.is_some() {
                     self.protocol.alive(now());
                 }
             }
-            Err(error) => self.input = Input::Broken(error),
+            Poll::Ready(Err(error)) => self.intake.rest = Rest::Broken(error),
         }
         Poll::Ready(())
     }
@@ -468,13 +441,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         if due || !self.receiving {
             self.read_ahead(wakers);
         }
-        if self.ahead >= READ_AHEAD {
+        if !self.intake.is_open() {
+            // Who receives is told of it, behind the messages that came.
+            return None;
+        }
+        if self.intake.ahead >= READ_AHEAD {
             // What nobody takes is no silence of the peer.
             self.protocol.alive(now);
         }
         self.protocol.handle_timeout(now);
         if !self.protocol.is_closed()
             && let Poll::Ready(Err(error)) = self.poll_flush(wakers)
+            && due
         {
             self.protocol.abandon(Some(error));
         }
@@ -487,7 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
 
     /// Reads while nobody receives.
     fn read_ahead(&mut self, wakers: Wakers<'_>) {
-        while let (true, Input::Open) = (self.ahead < READ_AHEAD, &self.input) {
+        while self.intake.is_open() && self.intake.ahead < READ_AHEAD {
             if self.poll_fill(wakers).is_pending() {
                 break;
             }
@@ -527,12 +505,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
 
     /// Tells whether bytes came since this was asked.
     pub(super) fn take_heard(&mut self) -> bool {
-        std::mem::take(&mut self.heard)
+        self.intake.take_heard()
     }
 
     /// Tells whether other parties are to look at what changed.
     pub(super) fn take_alarm(&mut self) -> bool {
-        std::mem::take(&mut self.alarm)
+        mem::take(&mut self.alarm)
     }
 
     pub(super) fn protocol(&self) -> &Protocol {

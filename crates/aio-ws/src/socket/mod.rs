@@ -3,6 +3,7 @@
 mod core;
 mod deadline;
 mod handle;
+mod intake;
 mod keeper;
 mod link;
 mod split;

@@ -227,11 +227,12 @@ async fn messages_are_read_while_nobody_receives() {
 
 #[tokio::test(start_paused = true)]
 async fn end_while_nobody_receives_is_told_behind_the_messages() {
-    // EDGE-286
+    // EDGE-277, EDGE-286
     let (mut socket, mut peer) = beating(100 * MS, ROOM);
     peer.send(OpCode::Text, "last").await;
     drop(peer);
-    tokio::time::sleep(50 * MS).await;
+    tokio::time::sleep(1000 * MS).await;
+    assert_eq!(tasks(), 0);
     assert_eq!(text_of(within(socket.receive()).await), "last");
     assert_eq!(within(socket.receive()).await.expect("closed"), None);
     check_state(&socket, true, Some(1006), Some("EofStream"));
