@@ -50,6 +50,7 @@ pub(crate) const LEN_16: u8 = 126;
 const LEN_64: u8 = 127;
 
 const FIN_BIT: u8 = 0x80;
+const OPCODE_BITS: u8 = 0x0f;
 pub(crate) const MASK_BIT: u8 = 0x80;
 
 impl FrameHeader {
@@ -79,8 +80,9 @@ impl FrameHeader {
     /// bytes; `None` if more bytes are needed.
     ///
     /// `allowed` are the reserved bits that a negotiated extension gives a meaning on the
-    /// first frame of a message, such as [`Rsv::RSV1`] for permessage-deflate. No other
-    /// frame may have one (RFC 7692 6).
+    /// first frame of a message, such as [`Rsv::RSV1`] for permessage-deflate. A later one
+    /// must have none. A control frame may have them, but they mean nothing there: as in
+    /// aiohttp, since there are peers that set them; RFC 7692 6.1 forbids it.
     ///
     /// A length written in more bytes than it needs is accepted, as in aiohttp; RFC 6455
     /// forbids to send one.
@@ -104,14 +106,14 @@ impl FrameHeader {
         };
         let fin = first & FIN_BIT != 0;
         let rsv = Rsv(first & Rsv::ALL);
-        let opcode = OpCode::from_bits(first & 0x0f)?;
-        let len_code = second & !MASK_BIT;
-
-        let starts_message = matches!(opcode, OpCode::Text | OpCode::Binary);
-        let allowed = if starts_message { allowed } else { Rsv::NONE };
+        let bits = first & OPCODE_BITS;
+        let is_more = bits == OpCode::Continuation.bits();
+        let allowed = if is_more { Rsv::NONE } else { allowed };
         if !allowed.contains(rsv) {
             return Err(ProtocolError::ReservedBits);
         }
+        let opcode = OpCode::from_bits(bits)?;
+        let len_code = second & !MASK_BIT;
         if opcode.is_control() && !fin {
             return Err(ProtocolError::FragmentedControl);
         }
@@ -410,7 +412,20 @@ mod tests {
         check_error(b"\xa1\0", Rsv::RSV1, error, code);
         check_error(b"\x91\0", Rsv::RSV1, error, code);
         check_error(b"\xc0\0", Rsv::RSV1, error, code);
-        check_error(b"\xc9\0", Rsv::RSV1, error, code);
+        check_error(b"\xa9\0", Rsv::RSV1, error, code);
+        check_error(b"\xc9\0", Rsv::NONE, error, code);
+    }
+
+    #[test]
+    fn reserved_bits_of_a_message_are_taken_on_control_frames() {
+        let ping = FrameHeader {
+            rsv: Rsv::RSV1,
+            ..FrameHeader::new(OpCode::Ping, 0)
+        };
+        assert_eq!(
+            FrameHeader::parse(b"\xc9\0", Rsv::RSV1),
+            Ok(Some((ping, 2)))
+        );
     }
 
     #[test]

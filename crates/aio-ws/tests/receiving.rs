@@ -228,11 +228,23 @@ fn reserved_bits_are_refused() {
         check_fails(bytes, error, 1002, said);
     }
     // With compression the first of them is for the first frame of a message only.
-    for bytes in [b"\xa1\0", b"\x91\0", b"\xc9\0", b"\xc0\0"] {
+    for bytes in [b"\xa1\0", b"\x91\0", b"\xa9\0", b"\xc0\0"] {
         check_fails_with(with_deflate(), bytes, error, 1002, said);
     }
     let fragments = wire(&[text("a").unfinished(), more("b").compressed()]);
     check_fails_with(with_deflate(), &fragments[..5], error, 1002, said);
+}
+
+#[test]
+fn bit_of_compression_means_nothing_on_a_control_frame() {
+    // WS-50: some peers set it there.
+    let config = WsConfig {
+        autoping: false,
+        ..with_deflate()
+    };
+    let ping = ping("p").compressed().wire();
+    let want = [Ok(WsMessage::Ping(Bytes::from_static(b"p")))];
+    check_with(config, &ping, &want);
 }
 
 #[test]
@@ -331,6 +343,12 @@ fn unlimited_messages_take_memory_only_as_they_come() {
     };
     let said = "Message size 9223372036854775808 exceeds limit 9223372036854775807";
     check_fails_with(unlimited, b"\x82\x7f\x80\0\0\0\0\0\0\0", error, 1009, said);
+    let error = ProtocolError::MessageTooBig {
+        size: 1 << 63,
+        limit: 4 << 20,
+    };
+    let said = "Message size 9223372036854775808 exceeds limit 4194304";
+    check_fails(b"\x82\x7f\x80\0\0\0\0\0\0\0", error, 1009, said);
     // Fragments whose lengths do not even add up.
     let wide = [0x7f, 255, 255, 255, 255, 255, 255, 255];
     let mut protocol = client(unlimited);

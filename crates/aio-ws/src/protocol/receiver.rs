@@ -180,7 +180,8 @@ impl Receiver {
                     return message.finish().map(Some);
                 }
             }
-            let Some((header, size)) = FrameHeader::parse(&self.input, self.allowed)? else {
+            let header = FrameHeader::parse(&self.input, self.allowed);
+            let Some((header, size)) = header.map_err(|error| self.with_limit(error))? else {
                 return Ok(None);
             };
             self.check(&header)?;
@@ -197,6 +198,16 @@ impl Receiver {
                 return self.take_message(&header, size).map(Some);
             }
             self.begin(&header, size);
+        }
+    }
+
+    /// Tells our limit in the error of a length that nobody takes.
+    fn with_limit(&self, error: ProtocolError) -> ProtocolError {
+        match (error, self.max_size) {
+            (ProtocolError::MessageTooBig { size, .. }, limit @ 1..) => {
+                ProtocolError::MessageTooBig { size, limit }
+            }
+            _ => error,
         }
     }
 
