@@ -26,7 +26,7 @@ const LEAST: usize = 512;
 pub struct Inflater {
     takeover: bool,
     context: Option<Decompress>,
-    /// A final block came: what follows is a stream of its own.
+    /// A final block came: what follows is a stream of its own, without a window, as to zlib.
     ended: bool,
     /// The streams of this message that have ended.
     members: usize,

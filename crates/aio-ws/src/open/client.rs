@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Sets how the socket behaves once it is open. What it says of compression is replaced by
-    /// what the server agrees to.
+    /// what the server agrees to. A heartbeat begins with [`WebSocket::start_heartbeat`].
     pub fn config(mut self, config: WsConfig) -> Self {
         self.config = config;
         self

@@ -49,6 +49,20 @@ pub enum HandshakeError {
     Io(#[source] Arc<io::Error>),
 }
 
+impl HandshakeError {
+    /// Returns the name of the class that aiohttp has for it.
+    pub fn aiohttp_class(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "WSServerHandshakeError",
+            Self::NotAsked(_) => "HTTPBadRequest",
+            Self::InvalidRequest(_) => "ValueError",
+            Self::Malformed | Self::TooLarge => "ClientResponseError",
+            Self::UnexpectedEnd => "ServerDisconnectedError",
+            Self::Io(_) => "ClientOSError",
+        }
+    }
+}
+
 impl From<io::Error> for HandshakeError {
     fn from(error: io::Error) -> Self {
         Self::Io(Arc::new(error))

@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     }
 
     /// Sets how the socket behaves once it is open. What it says of compression is replaced by
-    /// what the client proposes.
+    /// what the client proposes. A heartbeat begins with [`WebSocket::start_heartbeat`].
     pub fn config(mut self, config: WsConfig) -> Self {
         self.config = config;
         self
