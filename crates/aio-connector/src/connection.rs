@@ -16,6 +16,7 @@ use crate::pool::{self, Kept};
 use crate::timer::{Timer, now};
 use crate::timings::{Marks, Steps};
 use crate::transport::Transport;
+use crate::upgraded::Upgraded;
 
 /// The right to have one connection open.
 pub(crate) type Slot = pool::Slot<Arc<ConnectionKey>, Box<Link>>;
@@ -140,6 +141,12 @@ impl Connection {
     /// ```
     pub fn detach(self) -> (Transport, Bytes) {
         self.link.into_parts()
+    }
+
+    /// Takes the byte stream out together with the slot: it counts on until it is dropped.
+    pub(crate) fn upgrade(self) -> (Upgraded, Bytes) {
+        let info = self.info();
+        self.link.into_upgraded(info)
     }
 
     /// Closes it and frees its slot.

@@ -18,13 +18,14 @@ use tokio::runtime::{self, Handle};
 
 use crate::connection::Slot;
 use crate::exchange::{ExchangeError, ExchangeOptions};
-use crate::info::Facts;
+use crate::info::{ConnectionInfo, Facts};
 use crate::key::ConnectionKey;
 use crate::pool::{Kept, User};
 use crate::received::{IDLE_BUFFER, READ, Received};
 use crate::timer::{Timer, now};
 use crate::timings::{Marks, Steps};
 use crate::transport::Transport;
+use crate::upgraded::Upgraded;
 use crate::upload::{Upload, UploadError};
 
 /// What is told of a head that was cut off.
@@ -167,6 +168,13 @@ impl Link {
     /// Takes the byte stream out, and what was received and not read yet.
     pub(crate) fn into_parts(self) -> (Transport, Bytes) {
         (self.stream, self.received.into_bytes())
+    }
+
+    /// Takes the same out together with the slot of the connection.
+    pub(crate) fn into_upgraded(self, info: ConnectionInfo) -> (Upgraded, Bytes) {
+        let slot = self.slot.expect("a connection in use has its slot");
+        let stream = Upgraded::new(self.stream, slot, self.user, info);
+        (stream, self.received.into_bytes())
     }
 
     pub(crate) fn slot(&self) -> &Slot {

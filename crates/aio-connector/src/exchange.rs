@@ -16,6 +16,7 @@ use crate::error::PartialHead;
 use crate::timer::Timer;
 use crate::timings::{Marks, Steps, Timings};
 use crate::transport::Transport;
+use crate::upgraded::Upgraded;
 use crate::upload::UploadFraming;
 
 /// A request on its connection, from the first byte sent to the last one received.
@@ -352,13 +353,22 @@ impl Exchange {
     }
 
     /// Takes the byte stream out behind a response that hands it over (101 to an upgrade, or
-    /// 2xx to CONNECT), with what was received behind the head; nothing behind any other.
+    /// 2xx to CONNECT), with what was received behind the head; nothing behind any other. Its
+    /// connector knows it no longer: see [`upgrade`](Self::upgrade).
     ///
     /// Such a response keeps its connection, though it has no body, until it is released.
     pub fn detach(&mut self) -> Option<(Transport, Bytes)> {
         self.link().filter(|link| link.is_upgraded())?;
         let (connection, _) = self.leave(true)?;
         Some(connection.detach())
+    }
+
+    /// Takes the byte stream out as [`detach`](Self::detach) does, but lets it count in its
+    /// connector's limits until it is dropped.
+    pub fn upgrade(&mut self) -> Option<(Upgraded, Bytes)> {
+        self.link().filter(|link| link.is_upgraded())?;
+        let (connection, _) = self.leave(true)?;
+        Some(connection.upgrade())
     }
 
     /// Gives the connection back if the rest of the body has arrived, else closes it.

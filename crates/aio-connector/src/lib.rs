@@ -42,6 +42,7 @@ mod tls;
 mod transport;
 #[cfg(unix)]
 mod unix;
+mod upgraded;
 mod upload;
 
 pub use self::connection::Connection;
@@ -78,4 +79,5 @@ pub use self::tls::{Fingerprint, TlsConfigBuilder};
 pub use self::transport::Transport;
 #[cfg(unix)]
 pub use self::unix::{UnixConnector, UnixConnectorBuilder, UnixDialer};
+pub use self::upgraded::Upgraded;
 pub use self::upload::UploadFraming;

@@ -210,6 +210,16 @@ impl AsyncWrite for Transport {
         }
     }
 
+    fn is_write_vectored(&self) -> bool {
+        match &self.0 {
+            Stream::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Boxed(stream) => stream.is_write_vectored(),
+        }
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
