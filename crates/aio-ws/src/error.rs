@@ -1,5 +1,6 @@
 //! What can go wrong on an open WebSocket.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,12 @@ pub enum WsError {
     /// A ping or a pong has at most 125 bytes.
     #[error("a ping or pong of {0} bytes is too long")]
     ControlTooLong(usize),
+    /// A text is no JSON, or not that of the type asked for.
+    #[error("message is not the JSON asked for")]
+    ReadJson(#[source] Arc<dyn Error + Send + Sync>),
+    /// A value has no form in JSON.
+    #[error("cannot write the message as JSON")]
+    WriteJson(#[source] Arc<dyn Error + Send + Sync>),
     /// The transport failed.
     #[error("the transport failed")]
     Io(#[source] Arc<io::Error>),
@@ -128,6 +135,8 @@ impl WsError {
             Self::UnexpectedEnd => "EofStream",
             Self::UnfinishedMessage | Self::NotSendable(_) => "RuntimeError",
             Self::ControlTooLong(_) => "ValueError",
+            Self::ReadJson(_) => "JSONDecodeError",
+            Self::WriteJson(_) => "TypeError",
             Self::Io(_) => "ClientOSError",
         }
     }
