@@ -37,6 +37,8 @@ pub(super) struct Plan {
     tell: bool,
     /// Whether the caller asks for the connection to be closed.
     pub(super) close: bool,
+    /// Whether the caller asks for another protocol.
+    pub(super) upgrade: bool,
 }
 
 /// Why a request is not sent at all.
@@ -53,12 +55,13 @@ impl Plan {
         let sending = request.options.sending;
         let compress = sending.compress.filter(|_| !body.is_empty());
         let (mut length, mut chunked, mut close) = (None, false, false);
-        let (mut coded, mut expect) = (false, sending.expect100);
+        let (mut coded, mut upgrade, mut expect) = (false, false, sending.expect100);
         for field in request.headers.iter() {
             match field.name().len() {
                 6 if field.name().eq_ignore_ascii_case("expect") => {
                     expect |= field.as_bytes().eq_ignore_ascii_case(CONTINUE);
                 }
+                7 => upgrade |= field.name().eq_ignore_ascii_case("upgrade"),
                 16 => coded |= field.name().eq_ignore_ascii_case("content-encoding"),
                 14 if field.name().eq_ignore_ascii_case("content-length") => {
                     let value = given_length(field)?;
@@ -122,6 +125,7 @@ impl Plan {
             expect,
             tell: !given && !silent,
             close,
+            upgrade,
         })
     }
 }

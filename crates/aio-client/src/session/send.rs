@@ -337,6 +337,7 @@ async fn once(
     }
     let mut exchanged = Exchanged::of(&request.method);
     exchanged.read_until_eof = request.options.read_until_eof;
+    exchanged.upgrade = plan.upgrade;
     let options = ExchangeOptions {
         framing: plan.framing,
         limits: request.options.limits,

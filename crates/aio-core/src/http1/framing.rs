@@ -44,6 +44,9 @@ pub struct Exchanged {
     pub read_until_eof: bool,
     /// The request was CONNECT: a 2xx to it makes the connection a tunnel.
     pub connect: bool,
+    /// The request asked for another protocol: a 101 to it changes to that, whether it names
+    /// it or not.
+    pub upgrade: bool,
 }
 
 impl Exchanged {
@@ -53,6 +56,7 @@ impl Exchanged {
             head: method == Method::HEAD,
             read_until_eof: true,
             connect: method == Method::CONNECT,
+            upgrade: false,
         }
     }
 }
@@ -67,7 +71,8 @@ impl Head {
     pub fn message(&self, request: Exchanged) -> Result<Message, HttpError> {
         let mut length = None;
         let mut coding: Option<Coding> = None;
-        let (mut close, mut keep, mut upgrade, mut timeout) = (false, false, false, None);
+        let (mut close, mut keep, mut timeout) = (false, false, None);
+        let mut upgrade = request.upgrade;
         for field in self.headers.ranges() {
             let named = |name| self.headers.is_named(field, name);
             let value = || self.headers.value(field);
@@ -287,9 +292,8 @@ mod tests {
     #[test]
     fn without_length_nothing_is_read_when_told_so() {
         let request = Exchanged {
-            head: false,
             read_until_eof: false,
-            connect: false,
+            ..Exchanged::of(&Method::GET)
         };
         let got = message("HTTP/1.1 200 OK", request);
         assert_eq!(
@@ -310,6 +314,18 @@ mod tests {
             Framing::Length(1),
             true,
         );
+        // Who asked for one has it, though the server does not say which.
+        let request = Exchanged {
+            upgrade: true,
+            ..Exchanged::of(&Method::GET)
+        };
+        for (head, want) in [
+            ("HTTP/1.1 101 Sw", (false, true)),
+            ("HTTP/1.1 404 No\r\nContent-Length: 0", (true, false)),
+        ] {
+            let got = message(head, request);
+            assert_eq!(got.map(|m| (m.keep_alive, m.upgraded)), Ok(want), "{head}");
+        }
     }
 
     #[test]
