@@ -46,6 +46,7 @@ mod response;
 mod retry;
 mod session;
 mod trace;
+mod websocket;
 
 pub use aio_connector as connector;
 pub use aio_cookies as cookies;
@@ -89,6 +90,11 @@ pub use aio_core::{
     UploadProgress, UrlError, UrlErrorKind,
 };
 
+pub use aio_ws::{
+    CloseCode, CloseFrame, DeflateParams, HandshakeCheck, WebSocket, WsError, WsMessage, WsMsgType,
+    WsReader, WsText, WsWriter,
+};
+
 #[cfg(feature = "charset")]
 pub use self::charset::detect_charset;
 pub use self::content::Content;
@@ -113,6 +119,9 @@ pub use self::response::{
 pub use self::retry::ConnectionRetry;
 pub use self::session::{ClientSession, ClientSessionBuilder, request};
 pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
+pub use self::websocket::{
+    ClientWebSocketResponse, ClientWsTimeout, WsConnection, WsRequestBuilder, ws_connect,
+};
 
 /// The traits to have in scope.
 pub mod prelude {

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use aio_connector::{Attempt, Connection, Exchange, Phase, Timings, Transport};
+use aio_connector::{Attempt, Connection, Exchange, Phase, Timings, Transport, Upgraded};
 use aio_core::HeaderView;
 use bytes::{Bytes, BytesMut};
 
@@ -320,6 +320,10 @@ impl Content {
 
     pub(crate) fn detach(&mut self) -> Option<(Transport, Bytes)> {
         self.source.exchange.detach()
+    }
+
+    pub(crate) fn upgrade(&mut self) -> Option<(Upgraded, Bytes)> {
+        self.source.exchange.upgrade()
     }
 
     pub(crate) fn release(&mut self) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aio_connector::{Attempt, ConnectionError, Phase, ProxyError, SettingsError, TlsConfigError};
 use aio_core::text::DecodeError;
 use aio_core::{EventTooLong, HttpError, MultipartError, PayloadError, UrlError, UrlErrorKind};
+use aio_ws::HandshakeCheck;
 use bytes::Bytes;
 
 pub use self::usage::UsageError;
@@ -90,6 +91,8 @@ pub struct ClientResponseError {
     pub attempt: Attempt,
     /// The beginning of the body, at most 4 KiB, where a proxy refuses a tunnel; else empty.
     pub body: Bytes,
+    /// Why the response opens no WebSocket, if it was to open one.
+    pub handshake: Option<HandshakeCheck>,
     /// What the parser says of a malformed head.
     #[source]
     pub source: Option<HttpError>,
@@ -106,6 +109,7 @@ impl ClientResponseError {
             history: Vec::new(),
             attempt,
             body: Bytes::new(),
+            handshake: None,
             source: Some(source),
         }
     }
@@ -130,6 +134,7 @@ impl fmt::Debug for ClientResponseError {
             .field("history", &self.history)
             .field("attempt", &self.attempt)
             .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("handshake", &self.handshake)
             .field("source", &self.source)
             .finish()
     }

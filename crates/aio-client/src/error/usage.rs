@@ -5,6 +5,7 @@ use aio_cookies::CookieError;
 use aio_core::coding::Coding;
 use aio_core::form::FormError;
 use aio_core::{BasicAuthError, HeaderError, ParamError};
+use aio_ws::InvalidWindowBits;
 
 /// A call that makes no sense; aiohttp's `ValueError`, `TypeError` and `RuntimeError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +71,9 @@ pub enum UsageError {
     /// The decoder of this coding is not built in.
     #[error("the decoder of {} is not built in", .0.name())]
     NoDecoder(Coding),
+    /// A WebSocket cannot offer to compress with a window of so many bits.
+    #[error(transparent)]
+    WsCompress(#[from] InvalidWindowBits),
     /// The separator to read until is empty.
     #[error("separator should be at least one-byte string")]
     EmptySeparator,

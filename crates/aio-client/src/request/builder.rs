@@ -68,6 +68,15 @@ impl RequestBuilder {
         Self { session, request }
     }
 
+    /// Replaces the method.
+    pub(crate) fn method(self, name: &str) -> Self {
+        let method = super::method(name);
+        self.with(|request| {
+            request.parts.method = method?;
+            Ok(())
+        })
+    }
+
     /// Adds a header; a session default of the same name is replaced, another header of
     /// this request is not.
     ///

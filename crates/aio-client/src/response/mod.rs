@@ -8,7 +8,7 @@ mod text;
 use std::fmt;
 use std::sync::Arc;
 
-use aio_connector::{Attempt, Connection, Timings, Transport};
+use aio_connector::{Attempt, Connection, Timings, Transport, Upgraded};
 use aio_core::HeaderView;
 use aio_core::http1::Head;
 use bytes::Bytes;
@@ -190,6 +190,7 @@ impl ClientResponse {
             history: self.history.clone(),
             attempt: self.attempt(),
             body: Bytes::new(),
+            handshake: None,
             source: None,
         }
     }
@@ -221,6 +222,11 @@ impl ClientResponse {
     /// ```
     pub fn detach(mut self) -> Option<(Transport, Bytes)> {
         self.content.detach()
+    }
+
+    /// Takes the byte stream out so that it counts in its connector's limits on.
+    pub(crate) fn upgrade(&mut self) -> Option<(Upgraded, Bytes)> {
+        self.content.upgrade()
     }
 
     /// Gives the connection back if the rest of the body has arrived, else closes it. A

@@ -210,6 +210,7 @@ impl Trail {
             history: std::mem::take(&mut self.history),
             attempt: response.attempt(),
             body: Bytes::new(),
+            handshake: None,
             source: None,
         }
         .into()

@@ -44,6 +44,7 @@ fn refused(
         history: Vec::new(),
         attempt,
         body,
+        handshake: None,
         source: None,
     }
 }
