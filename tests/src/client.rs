@@ -8,6 +8,7 @@ mod request;
 mod resolver;
 mod session;
 mod upload;
+mod websocket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use self::outcome::{error_out, head_out};
 use self::reading::{ReadMode, Reading};
+use self::websocket::Sockets;
 
 /// What the session of a scenario is made of; placeholders are filled.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Setup {
     pub resolve: Map<String, Value>,
     /// The environment variables that the client sees, `NETRC` among them.
     pub env: Vec<(String, String)>,
+    /// Whether calls are made at the same time, so that WebSockets are split for them.
+    pub concurrent: bool,
 }
 
 /// The session of a scenario, with the responses that outlive their call.
@@ -43,6 +47,8 @@ pub struct Client {
     held: Mutex<HashMap<String, ClientResponse>>,
     /// Left alone until the scenario is over.
     kept: Mutex<Vec<ClientResponse>>,
+    sockets: Sockets,
+    concurrent: bool,
 }
 
 impl Client {
@@ -61,6 +67,8 @@ impl Client {
             options: setup.session.clone(),
             held: Mutex::default(),
             kept: Mutex::default(),
+            sockets: Sockets::default(),
+            concurrent: setup.concurrent,
         })
     }
 
@@ -74,6 +82,10 @@ impl Client {
             Some("read") => self.read_held(op).await,
             Some("cookies" | "jar_update" | "jar_headers" | "jar_clear" | "jar_reload") => {
                 cookies::call(self.jar.as_deref(), op)
+            }
+            Some(kind) if kind.starts_with("ws_") => {
+                let sockets = &self.sockets;
+                sockets.call(&self.session, self.concurrent, op).await
             }
             Some("close") => {
                 self.session.close().await;

@@ -339,6 +339,7 @@ fn setup(scenario: &Scenario, ports: &Ports, netrc: Option<&Netrc>) -> Setup {
             .collect(),
         resolve: scenario.resolve.clone(),
         env,
+        concurrent: scenario.ops.iter().any(|op| op["op"] == "concurrent"),
     }
 }
 

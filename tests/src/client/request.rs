@@ -57,7 +57,7 @@ pub(super) fn build(
     Ok(builder)
 }
 
-fn params(value: &Value) -> Result<Params, String> {
+pub(super) fn params(value: &Value) -> Result<Params, String> {
     let refused = |error| format!("params: {error}");
     if let Value::String(query) = value {
         return query.into_params().map_err(refused);
