@@ -7,8 +7,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rustls::{HandshakeKind, ServerConfig};
+use sha1::{Digest, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -278,6 +281,19 @@ impl Response {
         Self::new(200).body(Body::Bytes(body.into()))
     }
 
+    /// 101, behind which the server sends the frames of the WebSocket back until it is closed.
+    #[must_use]
+    pub fn websocket(request: &Request) -> Self {
+        let key = request.header("sec-websocket-key").unwrap_or_default();
+        let mut hash = Sha1::new();
+        hash.update(key);
+        hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        Self::new(101)
+            .header("Upgrade", "websocket")
+            .header("Connection", "Upgrade")
+            .header("Sec-WebSocket-Accept", BASE64.encode(hash.finalize()))
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl fmt::Display) -> Self {
@@ -444,11 +460,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
             self.write(&response, is_head).await?;
             self.stream.flush().await?;
+            if response.status == 101 {
+                return self.echo_frames().await;
+            }
             if !keeps_alive || response.closes() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Sends the frames of a WebSocket back, not masked, until one closes it; answers pings.
+    async fn echo_frames(&mut self) -> io::Result<()> {
+        loop {
+            let head = self.take(2).await?;
+            let length = match head[1] & 0x7f {
+                126 => usize::from(self.take(2).await?.get_u16()),
+                127 => usize::try_from(self.take(8).await?.get_u64()).unwrap_or(usize::MAX),
+                length => length.into(),
+            };
+            let mask = self.take(4).await?;
+            let mut payload = self.take(length).await?.to_vec();
+            for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
+                *byte ^= mask;
+            }
+            let opcode = match head[0] & 0x0f {
+                9 => 10,
+                opcode => opcode,
+            };
+            let mut frame = vec![head[0] & 0xf0 | opcode];
+            match payload.len() {
+                length @ 0..126 => frame.push(length as u8),
+                length @ 126..0x1_0000 => {
+                    frame.push(126);
+                    frame.put_u16(length as u16);
+                }
+                length => {
+                    frame.push(127);
+                    frame.put_u64(length as u64);
+                }
+            }
+            frame.extend(payload);
+            self.stream.write_all(&frame).await?;
+            self.stream.flush().await?;
+            if opcode == 8 {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until the client has closed; for ever when it sends something first.

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aio_client::{
-    AddressFamily, Body, BoxFuture, ClientError, ClientRequest, ClientSession, Next, Resolved,
-    Resolver, TcpConnector, TlsConfig,
+    AddressFamily, Body, BoxFuture, ClientError, ClientRequest, ClientSession, CloseCode, Next,
+    Resolved, Resolver, TcpConnector, TlsConfig,
 };
 use aio_tests::http_server::{Body as Answer, Request, Response, TestServer};
 use aio_tests::socks::{Rules, SocksProxy};
@@ -290,6 +290,7 @@ async fn answer(request: Request) -> Response {
             let gzip = gzip.finish().expect("in memory");
             Response::ok(gzip).header("Content-Encoding", "gzip")
         }
+        "/ws" => Response::websocket(&request),
         "/close" => Response::ok("bye").header("Connection", "close"),
         "/length" => Response::ok(request.body.len().to_string()),
         _ => Response::new(404),
@@ -350,7 +351,7 @@ async fn give_up<T>(
 }
 
 /// A name, the limit of the connector, and how many connections are idle when it is over.
-const SCRIPTS: [(&str, usize, usize, Script); 17] = [
+const SCRIPTS: [(&str, usize, usize, Script); 18] = [
     ("a small GET", 10, 1, |session, server| {
         Box::pin(async move {
             assert_eq!(text(&session, server + "/small").await?, "small");
@@ -364,6 +365,22 @@ const SCRIPTS: [(&str, usize, usize, Script); 17] = [
             Ok(())
         })
     }),
+    (
+        "a WebSocket, from its handshake to its close",
+        1,
+        0,
+        |session, server| {
+            Box::pin(async move {
+                assert_eq!(text(&session, format!("{server}/small")).await?, "small");
+                let mut ws = session.ws_connect(server + "/ws").await?;
+                ws.send_str("echo").await.expect("it is open");
+                assert_eq!(ws.receive_str().await.expect("it is open"), "echo");
+                assert!(ws.close(CloseCode::OK, "").await);
+                assert_eq!(ws.close_code(), Some(1000));
+                Ok(())
+            })
+        },
+    ),
     ("a large body, chunk by chunk", 10, 1, |session, server| {
         Box::pin(async move {
             let mut response = session.get(server + "/large").await?;

@@ -34,6 +34,7 @@ fn response(kind: ResponseErrorKind) -> ClientError {
         head: None,
         history: Vec::new(),
         attempt: attempt(Phase::Head),
+        handshake: None,
         source: None,
     }
     .into()
@@ -246,16 +247,23 @@ fn each_class_below_the_head_and_body_is_reached() {
 
 #[test]
 fn each_class_of_an_open_websocket_is_reached() {
-    use aio_client::ws::{FrameError, OpCode, WsError};
-    let errors = [
-        WsError::Frame(FrameError::ReservedBits),
-        WsError::MessageType {
-            expected: OpCode::Text,
-            got: OpCode::Binary,
-        },
-    ];
-    let classes = errors.map(|error| error.aiohttp_class());
-    assert_eq!(classes, ["WebSocketError", "WSMessageTypeError"]);
+    use aio_client::ws::ProtocolError;
+    use aio_client::{WsError, WsMsgType};
+    let json = || Arc::new(io::Error::other("no JSON"));
+    let after = Duration::from_secs(1);
+    let expected = WsMsgType::Text;
+    let got = WsMsgType::Binary;
+    for (error, class) in [
+        (ProtocolError::ReservedBits.into(), "WebSocketError"),
+        (WsError::MessageType { expected, got }, "WSMessageTypeError"),
+        (WsError::Closed, "ClientConnectionResetError"),
+        (WsError::Timeout, "TimeoutError"),
+        (WsError::Heartbeat { after }, "ServerTimeoutError"),
+        (WsError::ReadJson(json()), "JSONDecodeError"),
+        (WsError::WriteJson(json()), "TypeError"),
+    ] {
+        assert_eq!(error.aiohttp_class(), class);
+    }
 }
 
 #[test]

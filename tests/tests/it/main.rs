@@ -65,3 +65,5 @@ mod tls_settings;
 mod tls_trust;
 mod unix;
 mod uploads;
+mod ws;
+mod ws_net;

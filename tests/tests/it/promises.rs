@@ -1,9 +1,10 @@
 //! What the types promise, whatever they hold.
 
 use aio_client::{
-    ClientError, ClientResponse, ClientSession, Content, Environment, EventSource, EventStream,
-    MultipartReader, Proxy, ProxyError, RequestBuilder, SocksError, TcpConnector, TlsConfig,
-    TlsConfigBuilder, TlsConfigError, UsageError,
+    ClientError, ClientResponse, ClientSession, ClientWebSocketResponse, CloseCode, Content,
+    Environment, EventSource, EventStream, MultipartReader, Proxy, ProxyError, RequestBuilder,
+    SocksError, TcpConnector, TlsConfig, TlsConfigBuilder, TlsConfigError, UsageError,
+    WsRequestBuilder,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -28,6 +29,8 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_owned::<EventStream>();
     is_owned::<MultipartReader<'static>>();
     is_owned::<RequestBuilder>();
+    is_owned::<ClientWebSocketResponse>();
+    is_owned::<WsRequestBuilder>();
     is_error::<ClientError>();
     is_error::<UsageError>();
     is_error::<ProxyError>();
@@ -78,6 +81,14 @@ fn every_future_can_go_to_another_thread() {
         }
         is_send(&session.close());
         is_send(&session.get("http://127.0.0.1/").into_future());
+        let mut ws = session.ws_connect("ws://127.0.0.1/").await?;
+        is_send(&session.ws_connect("ws://127.0.0.1/").send());
+        is_send(&ws.receive());
+        is_send(&ws.receive_json::<String>());
+        is_send(&ws.send_json("x"));
+        is_send(&ws.send_str("x"));
+        is_send(&ws.close(CloseCode::OK, ""));
+        Ok::<(), ClientError>(())
     };
     // It need only compile.
     let _ = check;
