@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aio_client::{
-    ClientError, ClientSession, Coding, CookieJar, CookieJarOptions, Environment, FormData,
-    ResponseErrorKind, TcpConnector, TlsConfig, UnixConnector, UploadProgress,
+    ClientError, ClientSession, CloseCode, Coding, CookieJar, CookieJarOptions, Environment,
+    FormData, ResponseErrorKind, TcpConnector, TlsConfig, UnixConnector, UploadProgress, WsError,
 };
 use aio_tests::daemon::Scratch;
 use aio_tests::http_server::{Body, Request, Response, TestServer};
@@ -91,6 +91,7 @@ async fn tour() -> Result<(), Error> {
     over_tls().await?;
     through_a_proxy().await?;
     over_a_unix_socket().await?;
+    over_a_websocket(&session).await?;
     failing_host().await?;
     session.close().await;
     Ok(())
@@ -320,6 +321,42 @@ async fn over_a_unix_socket() -> Result<(), Error> {
     )
 }
 
+async fn over_a_websocket(session: &ClientSession) -> Result<(), Error> {
+    title("A WebSocket");
+    let mut ws = session.ws_connect("echo").protocols(["echo.v1"]).await?;
+    println!("{} {:?}", ws.head().status(), ws.protocol());
+    let ada = User {
+        name: "Ada".into(),
+        age: 36,
+    };
+    ws.send_json(&ada).await?;
+    must_be("the echo", &ws.receive_json::<User>().await?, &ada)?;
+    let messages = 10_000;
+    let start = Instant::now();
+    let (mut reader, mut writer) = ws.split();
+    let sending = tokio::spawn(async move {
+        for number in 0..messages {
+            writer.feed(number.to_string()).await?;
+        }
+        writer.flush().await?;
+        Ok::<_, WsError>(writer)
+    });
+    for number in 0..messages {
+        must_be(
+            "an echo",
+            &&*reader.receive_str().await?,
+            &&*number.to_string(),
+        )?;
+    }
+    println!(
+        "{messages} messages and their echoes in {:?}",
+        start.elapsed()
+    );
+    let mut writer = sending.await??;
+    must_be("closing", &writer.close(CloseCode::OK, "done").await, &true)?;
+    must_be("the close code", &reader.close_code(), &Some(1000))
+}
+
 async fn failing_host() -> Result<(), Error> {
     title("A host that refuses");
     let refusing = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -356,6 +393,9 @@ async fn answer(request: Request) -> Response {
             .header("Location", "/home"),
         ("GET", "/home") if request.header("Cookie") == Some("user=Ada") => {
             Response::ok("hello, Ada")
+        }
+        ("GET", "/echo") => {
+            Response::websocket(&request).header("Sec-WebSocket-Protocol", "echo.v1")
         }
         ("POST", "/upload") => Response::ok(request.body.len().to_string()),
         ("GET", "/big") => {
