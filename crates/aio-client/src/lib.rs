@@ -91,8 +91,8 @@ pub use aio_core::{
 };
 
 pub use aio_ws::{
-    CloseCode, CloseFrame, DeflateParams, HandshakeCheck, WebSocket, WsError, WsMessage, WsMsgType,
-    WsReader, WsText, WsWriter,
+    CloseCode, CloseFrame, DeflateParams, HandshakeCheck, ProtocolError, WebSocket, WindowBits,
+    WsError, WsMessage, WsMsgType, WsReader, WsText, WsWriter,
 };
 
 #[cfg(feature = "charset")]

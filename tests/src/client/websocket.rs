@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
-use aio_client::ws::WindowBits;
 use aio_client::{
-    ClientSession, ClientWebSocketResponse, ClientWsTimeout, CloseCode, CloseFrame, WsConnection,
-    WsError, WsMessage, WsMsgType, WsReader, WsRequestBuilder, WsText, WsWriter,
+    ClientSession, ClientWebSocketResponse, ClientWsTimeout, CloseCode, CloseFrame, WindowBits,
+    WsConnection, WsError, WsMessage, WsMsgType, WsReader, WsRequestBuilder, WsText, WsWriter,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
@@ -25,7 +24,7 @@ pub(super) struct Sockets {
 /// A WebSocket: whole, or in halves where several tasks use it at the same time.
 #[derive(Debug)]
 enum Socket {
-    Whole(Box<Mutex<ClientWebSocketResponse>>),
+    Whole(Mutex<ClientWebSocketResponse>),
     Halves {
         reader: Mutex<WsReader<WsConnection>>,
         writer: Mutex<WsWriter<WsConnection>>,
@@ -157,7 +156,7 @@ fn sending(kind: &str, op: &Value) -> Result<Sending, String> {
 impl Socket {
     fn new(ws: ClientWebSocketResponse, in_halves: bool) -> Self {
         if !in_halves {
-            return Self::Whole(Box::new(Mutex::new(ws)));
+            return Self::Whole(Mutex::new(ws));
         }
         let (reader, writer) = ws.split();
         Self::Halves {

@@ -247,8 +247,7 @@ fn each_class_below_the_head_and_body_is_reached() {
 
 #[test]
 fn each_class_of_an_open_websocket_is_reached() {
-    use aio_client::ws::ProtocolError;
-    use aio_client::{WsError, WsMsgType};
+    use aio_client::{ProtocolError, WsError, WsMsgType};
     let json = || Arc::new(io::Error::other("no JSON"));
     let after = Duration::from_secs(1);
     let expected = WsMsgType::Text;

@@ -83,7 +83,7 @@ async fn messages_go_both_ways() {
     assert!(matches!(ws.receive().await, Ok(None)));
     assert!(matches!(ws.send_str("x").await, Err(WsError::Closed)));
     assert!(!ws.close(CloseCode::OK, "").await, "again");
-    assert_eq!(ws.connection_info().is_reused(), false);
+    assert!(!ws.connection_info().is_reused());
 }
 
 #[tokio::test]

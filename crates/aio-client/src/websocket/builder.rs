@@ -132,7 +132,7 @@ impl WsRequestBuilder {
     ///
     /// ```
     /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ClientError> {
-    /// use aio_client::ws::DeflateParams;
+    /// use aio_client::DeflateParams;
     ///
     /// // Less memory on both sides.
     /// let params = DeflateParams {
