@@ -304,6 +304,7 @@ impl Protocol {
     pub fn poll_transmit_vectored(&mut self) -> Option<[IoSlice<'_>; 2]> {
         match self.sender.output.next() {
             [[], []] => None,
+            [[], payload] => Some([IoSlice::new(payload), IoSlice::new(&[])]),
             [ready, payload] => Some([IoSlice::new(ready), IoSlice::new(payload)]),
         }
     }

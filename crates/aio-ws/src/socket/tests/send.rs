@@ -1,5 +1,53 @@
-use super::*;
+use std::io;
+
 use futures_sink::Sink as _;
+use tokio::io::ReadBuf;
+
+use super::*;
+
+/// A stream that writes one piece at a time, as TLS may.
+struct OnePiece(DuplexStream);
+
+impl AsyncRead for OnePiece {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for OnePiece {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_goes_out_piece_by_piece() {
+    for room in [1, 100, ROOM] {
+        let (near, far) = duplex(room);
+        let mut socket = socket(OnePiece(near), Role::Client, WsConfig::default());
+        let mut peer = Peer::new(far);
+        let message = vec![7; 3 * ROOM];
+        let (sent, frame) = tokio::join!(socket.send_bytes(message.clone()), peer.frame());
+        sent.expect("open");
+        assert!(frame == Some((OpCode::Binary, message)), "{room}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_message_is_sent() {
