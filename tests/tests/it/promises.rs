@@ -47,6 +47,10 @@ fn a_request_in_flight_is_small() {
     is_send(&future);
     let size = size_of_val(&future);
     assert!(size <= SEND, "{size} bytes");
+    let future = ClientSession::new().ws_connect("ws://127.0.0.1/").send();
+    is_send(&future);
+    let size = size_of_val(&future);
+    assert!(size <= 2 * SEND, "{size} bytes");
     assert!(
         size_of::<ClientError>() <= 48,
         "{} bytes",

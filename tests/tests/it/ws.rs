@@ -171,7 +171,15 @@ async fn credentials_go_along() {
         close(&mut ws).await;
     }
     assert_eq!(site.last().target, "/v1/feed");
-    let two = plain.ws_connect("ws://ada:pw@a.test/").basic_auth(ada());
+    let two = plain
+        .ws_connect("ws://ada:s3cret@a.test/")
+        .basic_auth(ada());
+    let two = two.header("Cookie", "id=s3cret");
+    let shown = format!("{two:?}");
+    assert!(
+        shown.contains("a.test") && !shown.contains("s3cret"),
+        "{shown}"
+    );
     assert_eq!(refused(two).await.aiohttp_class(), "ValueError");
 }
 
