@@ -15,11 +15,11 @@ pub(super) fn reading() -> OpenOptions {
     options
 }
 
-/// To write a file that only its owner can read.
+/// To write a file that only its owner can read, and no other that a link leads to.
 pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    options.custom_flags(libc::O_NONBLOCK);
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
     options
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -155,6 +156,17 @@ fn what_is_no_lock_is_left_alone_and_the_jar_is_saved() {
     symlink("nowhere", &lock).expect("a link");
     jar_with(&["a=1"]).save(&path).expect("saved");
     assert_eq!(names(&scratch.0), [".cookies.lock", "cookies"]);
+    fs::remove_file(&lock).expect("a link");
+    // What others can read they can lock for good.
+    let other = File::create(scratch.path("other")).expect("a file");
+    other.lock().expect("nobody has it");
+    symlink("other", &lock).expect("a link");
+    let (done, is_done) = channel();
+    let saved = path.clone();
+    thread::spawn(move || done.send(jar_with(&["a=1"]).save(saved)));
+    let saved = is_done.recv_timeout(Duration::from_secs(20));
+    saved.expect("it waits for nobody").expect("saved");
+    fs::remove_file(scratch.path("other")).expect("a file");
     fs::remove_file(&lock).expect("a link");
     fs::create_dir(&lock).expect("a directory");
     jar_with(&["a=2"]).save(&path).expect("saved");
