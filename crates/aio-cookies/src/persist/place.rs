@@ -31,8 +31,10 @@ pub(super) struct Place {
 impl Place {
     /// Waits until it is the turn of this process to save `path`.
     pub(super) fn wait(path: &Path) -> io::Result<Self> {
+        // The system is asked first: in directories that are for everyone, it may refuse to
+        // follow the links of others.
+        regular(path)?;
         let file = behind_links(path);
-        regular(&file)?;
         let Some(name) = file.file_name() else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -149,4 +149,31 @@ fn a_directory_that_cannot_be_written_to_is_an_error() {
     }
     check_io(saved, &path, io::ErrorKind::PermissionDenied);
     assert_eq!(header(&loaded(&path), SITE), "a=1");
+}
+
+// As a user might put it into `/tmp`, to have root write into a file of root.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_link_that_the_system_does_not_follow_is_not_followed() {
+    let scratch = Scratch::new("sticky");
+    fs::set_permissions(&scratch.0, Permissions::from_mode(0o1777)).expect("its owner");
+    fs::write(scratch.path("profile"), "mine").expect("written");
+    let links =
+        ["profile", "nothing"].map(|target| (target, scratch.path(&format!("to-{target}"))));
+    for (target, link) in &links {
+        symlink(target, link).expect("a link");
+        let is_given = lchown(link, Some(65534), None).is_ok();
+        let is_refused =
+            fs::metadata(link).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        if !is_given || !is_refused {
+            eprintln!("skipped: not root, or links are followed everywhere here");
+            return;
+        }
+    }
+    for (_, link) in &links {
+        let saved = jar_with(&["a=1"]).save(link);
+        check_io(saved, link, io::ErrorKind::PermissionDenied);
+    }
+    assert_eq!(names(&scratch.0), ["profile", "to-nothing", "to-profile"]);
+    assert_eq!(super::read(&scratch.path("profile")), "mine");
 }
