@@ -81,7 +81,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Cookie>, CookieFileProblem> {
 
 /// Reads a line, or tells what is wrong with it.
 fn read_line(line: &[u8]) -> Result<Cookie, &'static str> {
-    let columns: Vec<&[u8]> = line.split(|&byte| byte == b'\t').collect();
+    // One more than there may be.
+    let columns: Vec<&[u8]> = line.splitn(8, |&byte| byte == b'\t').collect();
     let (host, inside, path, secure, end, name, value) = match *columns.as_slice() {
         [host, inside, path, secure, end, name, value] => {
             (host, inside, path, secure, end, name, value)
