@@ -1,5 +1,6 @@
 //! Saves jars and loads them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -128,13 +129,14 @@ impl CookieJar {
     /// format or damaged; then the jar is as it was.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         let (path, now) = (path.as_ref(), SystemTime::now());
-        let cookies = place::read(path).and_then(|bytes| read_cookies(&bytes, now));
-        let (cookies, _) = self.divided(cookies.map_err(|problem| at(path, problem))?);
+        let found = place::read(path).and_then(|bytes| super::read(&bytes, now));
+        let (format, cookies) = found.map_err(|problem| at(path, problem))?;
+        let (cookies, _) = self.divided(cookies);
         self.replace(cookies.iter().cloned(), now);
         let profile = self.options().style.profile;
-        let held = sync::common(cookies, &self.cookies(now), profile);
+        let (held, _) = sync::common(cookies, &self.cookies(now), profile);
         let file = whole_path(path);
-        self.synced().remember(file, held);
+        self.synced().remember(file, format, held);
         Ok(())
     }
 
@@ -153,7 +155,7 @@ impl CookieJar {
         place::check_length(bytes.len() as u64)?;
         place.replace(&bytes)?;
         let (ours, file) = (all.split_off(count), whole_path(place.file()));
-        self.synced().remember(file, ours);
+        self.synced().remember(file, format, ours);
         Ok(())
     }
 
@@ -166,21 +168,29 @@ impl CookieJar {
         format: CookieFormat,
     ) -> Result<Vec<Cookie>, CookieFileProblem> {
         let now = SystemTime::now();
-        let (theirs, mut others) = self.divided(read_cookies(theirs, now)?);
+        let (found, theirs) = super::read(theirs, now)?;
+        let (theirs, mut others) = self.divided(theirs);
         let (file, ours) = (whole_path(file), self.cookies(now));
-        let base = self.synced().with(&file);
-        // As the format holds them, or what it does not hold would look like a change.
+        let (before, base) = self.synced().with(&file).unwrap_or((found, Vec::new()));
+        // As each of the formats holds them, or what one does not hold would look like a change.
+        let formats = HashSet::from([before, found, format]);
         let held = |cookies: &[Cookie]| {
-            let held = read_cookies(&format.write(cookies), now);
-            self.divided(held.unwrap_or_default()).0
+            let mut held = cookies.to_vec();
+            for format in &formats {
+                held = read_cookies(&format.write(&held), now).unwrap_or_default();
+            }
+            self.divided(held).0
         };
         let versions = Versions {
             base: &held(&base),
             ours: &held(&ours),
             theirs: &held(&theirs),
         };
-        let changes = versions.changes(&ours, self.options().style.profile);
-        let refused = self.change(changes, now);
+        let profile = self.options().style.profile;
+        let refused = self.change(versions.changes(&ours, profile), now);
+        // Now, as it may be that the jar cannot be saved.
+        let (_, known) = sync::common(theirs, &refused, profile);
+        self.synced().remember(file, found, known);
         for cookie in &refused {
             tracing::debug!(name = %cookie.name(), "no room for a cookie of a file");
         }

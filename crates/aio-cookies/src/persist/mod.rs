@@ -112,23 +112,28 @@ impl CookieFormat {
 ///
 /// When the format is not known, and when anything is malformed: which line, and what it is.
 pub fn read_cookies(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieFileProblem> {
+    read(bytes, now).map(|(_, cookies)| cookies)
+}
+
+/// Reads the content of a file; returns which format, of those that are written, holds as much.
+fn read(bytes: &[u8], now: SystemTime) -> Result<(CookieFormat, Vec<Cookie>), CookieFileProblem> {
     // As editors on Windows put it there.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let first_line = bytes.split(|&byte| byte == b'\n').next();
     let has_columns = first_line.is_some_and(|line| line.contains(&b'\t'));
-    let mut cookies = match bytes.trim_ascii_start() {
+    let (format, mut cookies) = match bytes.trim_ascii_start() {
         [] => return Err(CookieFileProblem::UnknownFormat),
-        [b'{', ..] => json::read(bytes)?,
-        [b'[', ..] => browser::read(bytes)?,
+        [b'{', ..] => (CookieFormat::Aiohttp, json::read(bytes)?),
+        [b'[', ..] => (CookieFormat::Browser, browser::read(bytes)?),
         // The version of a pickle, or in older ones a dict, a mark or a class.
-        [0x80 | b'}' | b'(', ..] => pickle::read(bytes, now)?,
-        [b'c', ..] if !has_columns => pickle::read(bytes, now)?,
-        _ => netscape::read(bytes)?,
+        [0x80 | b'}' | b'(', ..] => (CookieFormat::Aiohttp, pickle::read(bytes, now)?),
+        [b'c', ..] if !has_columns => (CookieFormat::Aiohttp, pickle::read(bytes, now)?),
+        _ => (CookieFormat::Netscape, netscape::read(bytes)?),
     };
     cookies.retain(|cookie| {
         !cookie.is_expired(now) && can_be_sent(cookie) && has_plain_domain(cookie)
     });
-    Ok(cookies)
+    Ok((format, cookies))
 }
 
 /// Tells whether `cookie` would not end the header that it is sent in, or its pair there.

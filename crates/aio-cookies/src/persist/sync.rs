@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::CookieFormat;
 use crate::cookie::Cookie;
 use crate::header::Profile;
 
@@ -11,23 +12,21 @@ use crate::header::Profile;
 const MAX_FILES: usize = 8;
 
 /// The files that a jar was loaded from or saved in, the last one first, and what of the jar
-/// was in them then.
+/// was in them then, in which format.
 #[derive(Default)]
-pub(crate) struct Synced(VecDeque<(PathBuf, Vec<Cookie>)>);
+pub(crate) struct Synced(VecDeque<(PathBuf, CookieFormat, Vec<Cookie>)>);
 
 impl Synced {
-    /// What a file and the jar had in common; nothing, if that is not known.
-    pub(super) fn with(&self, file: &Path) -> Vec<Cookie> {
-        let mut found = self.0.iter().filter(|(other, _)| other == file);
-        found
-            .next()
-            .map(|(_, cookies)| cookies.clone())
-            .unwrap_or_default()
+    /// What a file and the jar had in common, if that is known.
+    pub(super) fn with(&self, file: &Path) -> Option<(CookieFormat, Vec<Cookie>)> {
+        let mut files = self.0.iter();
+        let (_, format, cookies) = files.find(|(other, ..)| other == file)?;
+        Some((*format, cookies.clone()))
     }
 
-    pub(super) fn remember(&mut self, file: PathBuf, cookies: Vec<Cookie>) {
-        self.0.retain(|(other, _)| *other != file);
-        self.0.push_front((file, cookies));
+    pub(super) fn remember(&mut self, file: PathBuf, format: CookieFormat, cookies: Vec<Cookie>) {
+        self.0.retain(|(other, ..)| *other != file);
+        self.0.push_front((file, format, cookies));
         self.0.truncate(MAX_FILES);
     }
 }
@@ -80,12 +79,15 @@ impl Versions<'_> {
     }
 }
 
-/// Returns those of `cookies` that are in `others` too, in whatever version.
-pub(super) fn common(cookies: Vec<Cookie>, others: &[Cookie], profile: Profile) -> Vec<Cookie> {
+/// Returns those of `cookies` that are in `others` too, in whatever version, and the rest.
+pub(super) fn common(
+    cookies: Vec<Cookie>,
+    others: &[Cookie],
+    profile: Profile,
+) -> (Vec<Cookie>, Vec<Cookie>) {
     let others = by_key(others, profile);
-    let mut cookies = cookies;
-    cookies.retain(|cookie| others.contains_key(&key(cookie, profile)));
-    cookies
+    let is_there = |cookie: &Cookie| others.contains_key(&key(cookie, profile));
+    cookies.into_iter().partition(is_there)
 }
 
 fn by_key(cookies: &[Cookie], profile: Profile) -> HashMap<Key<'_>, &Cookie> {
@@ -197,13 +199,15 @@ mod tests {
         let cookies = jar(180, &["a=1"]).cookies(SystemTime::now());
         let mut remember = |numbers: &[usize]| {
             for number in numbers {
-                synced.remember(number.to_string().into(), cookies.clone());
+                let format = CookieFormat::Netscape;
+                synced.remember(number.to_string().into(), format, cookies.clone());
             }
             synced.0.len()
         };
         assert_eq!(remember(&[0, 1, 0]), 2);
         assert_eq!(remember(&[2, 3, 4, 5, 6, 7, 8]), MAX_FILES);
-        assert!(synced.with(Path::new("1")).is_empty());
-        assert_eq!(synced.with(Path::new("0")), cookies);
+        assert_eq!(synced.with(Path::new("1")), None);
+        let known = Some((CookieFormat::Netscape, cookies));
+        assert_eq!(synced.with(Path::new("0")), known);
     }
 }

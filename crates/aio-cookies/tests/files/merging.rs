@@ -200,6 +200,42 @@ fn what_a_format_cannot_hold_is_no_change() {
     assert_eq!(names, ["b"]);
 }
 
+// In which format a file is says nothing about the cookies that this does not hold.
+#[test]
+fn a_file_of_another_format_takes_nothing_from_the_jar() {
+    let fields = ["a=1; SameSite=Lax; Path=/", "tab=x\ty"];
+    for saved in FORMATS {
+        for found in FORMATS {
+            for merged in FORMATS {
+                let scratch = Scratch::new("merge-formats");
+                let path = scratch.path("cookies");
+                let jar = jar_with(&fields);
+                jar.add("shared", "1").expect("legal");
+                let mut want = show_all(&jar);
+                jar.save_as(&path, saved).expect("saved");
+                let other = loaded(&path);
+                set(&other, SITE, &["b=1"]);
+                other.save_merged(&path, found).expect("saved");
+                jar.save_merged(&path, merged).expect("saved");
+                want.push("b=1 a.test/ host-only".into());
+                assert_eq!(show_all(&jar), want, "{saved:?} {found:?} {merged:?}");
+                // What others do is seen all the same.
+                set(
+                    &other,
+                    SITE,
+                    &["a=2; SameSite=Lax; Path=/", "b=; Max-Age=0"],
+                );
+                other.save_merged(&path, found).expect("saved");
+                jar.save_merged(&path, merged).expect("saved");
+                assert_eq!(
+                    header(&jar, SITE).replace("tab=x\ty; ", ""),
+                    "a=2; shared=1"
+                );
+            }
+        }
+    }
+}
+
 // Its jar may be in more files than one, each with a time of its own.
 #[test]
 fn what_was_removed_stays_so_whatever_was_saved_between() {

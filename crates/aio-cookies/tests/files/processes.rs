@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aio_cookies::{CookieFormat, CookieJar};
 
@@ -54,6 +54,7 @@ fn work(what: &str, path: &Path, rounds: usize) {
             };
             check_io(large.save(path), path, want);
             check_io(large.save_merged(path, CookieFormat::Aiohttp), path, want);
+            saves_what_fits(&small, &large, path);
             let directory = path.parent().expect("a directory");
             assert_eq!(names(directory), ["cookies"]);
             assert_eq!(show_all(&loaded(path)), show_all(&small));
@@ -71,6 +72,20 @@ fn work(what: &str, path: &Path, rounds: usize) {
         }
         who => merge(who, path, rounds),
     }
+}
+
+/// What a jar took from the file is no change of its own when it could not save it.
+fn saves_what_fits(small: &CookieJar, large: &CookieJar, path: &Path) {
+    set(small, SITE, &["3-0=; Max-Age=0", "3-1=changed"]);
+    small.save(path).expect("it fits");
+    large.clear_where(SystemTime::now(), |cookie| {
+        cookie.name().starts_with("120-")
+    });
+    large
+        .save_merged(path, CookieFormat::Aiohttp)
+        .expect("it fits");
+    assert_eq!(show_all(&large), show_all(small));
+    assert_eq!(show_all(&loaded(path)), show_all(small));
 }
 
 /// Saves again and again with another cookie, and without an old one; none is ever lost.
