@@ -218,7 +218,10 @@ fn a_file_of_another_format_takes_nothing_from_the_jar() {
                 other.save_merged(&path, found).expect("saved");
                 jar.save_merged(&path, merged).expect("saved");
                 want.push("b=1 a.test/ host-only".into());
-                assert_eq!(show_all(&jar), want, "{saved:?} {found:?} {merged:?}");
+                want.sort();
+                let mut all = show_all(&jar);
+                all.sort();
+                assert_eq!(all, want, "{saved:?} {found:?} {merged:?}");
                 // What others do is seen all the same.
                 set(
                     &other,
@@ -227,10 +230,11 @@ fn a_file_of_another_format_takes_nothing_from_the_jar() {
                 );
                 other.save_merged(&path, found).expect("saved");
                 jar.save_merged(&path, merged).expect("saved");
-                assert_eq!(
-                    header(&jar, SITE).replace("tab=x\ty; ", ""),
-                    "a=2; shared=1"
-                );
+                let sent = header(&jar, SITE);
+                let mut pairs: Vec<_> = sent.split("; ").collect();
+                pairs.retain(|pair| !pair.starts_with("tab"));
+                pairs.sort_unstable();
+                assert_eq!(pairs, ["a=2", "shared=1"]);
             }
         }
     }

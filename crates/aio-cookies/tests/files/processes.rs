@@ -84,7 +84,7 @@ fn saves_what_fits(small: &CookieJar, large: &CookieJar, path: &Path) {
     large
         .save_merged(path, CookieFormat::Aiohttp)
         .expect("it fits");
-    assert_eq!(show_all(&large), show_all(small));
+    assert_eq!(show_all(large), show_all(small));
     assert_eq!(show_all(&loaded(path)), show_all(small));
 }
 

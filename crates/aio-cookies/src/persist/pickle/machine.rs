@@ -11,11 +11,20 @@ use super::input::{Input, Result};
 use super::value::{Global, Kind, Object, Pickle, Value};
 use crate::parse::seconds as integer;
 
-/// A jar holds 3300 cookies, of about 20 values each.
-const MAX_VALUES: usize = 1 << 20;
+/// How much a pickle may make.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Of each kind of things.
+    pub(super) values: usize,
+    /// Of all that is ever on the stack: a pickle can put one value into any number of places.
+    pub(super) pushed: usize,
+}
 
-/// Of all that is ever on the stack: a pickle can put one value into any number of places.
-const MAX_PUSHED: usize = 1 << 21;
+/// A jar holds 3300 cookies, of about 20 values each.
+const LIMITS: Limits = Limits {
+    values: 1 << 20,
+    pushed: 1 << 21,
+};
 
 /// Python 3.14 writes no newer one.
 const NEWEST_PROTOCOL: u8 = 5;
@@ -25,8 +34,13 @@ const SHOWN: usize = 80;
 
 /// Runs `bytes` to their end; gives what was built and which value it comes to.
 pub(super) fn run(bytes: &[u8]) -> Result<(Pickle<'_>, Value)> {
+    run_within(bytes, LIMITS)
+}
+
+pub(super) fn run_within(bytes: &[u8], limits: Limits) -> Result<(Pickle<'_>, Value)> {
     let mut machine = Machine {
         input: Input::new(bytes),
+        limits,
         protocol: 0,
         stack: Vec::new(),
         pushed: 0,
@@ -51,6 +65,7 @@ pub(super) fn run(bytes: &[u8]) -> Result<(Pickle<'_>, Value)> {
 
 struct Machine<'a> {
     input: Input<'a>,
+    limits: Limits,
     protocol: u8,
     stack: Vec<Value>,
     /// How many have been on it.
@@ -361,10 +376,9 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, value: Value) -> Result<()> {
         self.check_room(self.stack.len())?;
-        if self.pushed == MAX_PUSHED {
-            return self
-                .input
-                .fault(format!("more than {MAX_PUSHED} values in all"));
+        let limit = self.limits.pushed;
+        if self.pushed == limit {
+            return self.input.fault(format!("more than {limit} values in all"));
         }
         self.pushed += 1;
         self.stack.push(value);
@@ -418,10 +432,11 @@ impl<'a> Machine<'a> {
     }
 
     fn check_room(&self, taken: usize) -> Result<()> {
-        if taken < MAX_VALUES {
+        let limit = self.limits.values;
+        if taken < limit {
             return Ok(());
         }
-        self.input.fault(format!("more than {MAX_VALUES} values"))
+        self.input.fault(format!("more than {limit} values"))
     }
 }
 
