@@ -5,7 +5,7 @@
 
 use crate::step::{Failure, Step};
 use crate::workspace::{Member, Workspace};
-use crate::{bench, conformance, layers};
+use crate::{autobahn, bench, conformance, layers};
 
 /// Runs what every change must pass.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
@@ -68,6 +68,8 @@ struct Tools {
     valgrind: bool,
     /// What can be compiled for Windows: only there are named pipes.
     windows: bool,
+    /// Runs the server of Autobahn|Testsuite.
+    python27: bool,
 }
 
 const WINDOWS: &str = "x86_64-pc-windows-gnu";
@@ -91,6 +93,7 @@ impl Tools {
             windows: Step::new("rustup", "target list --installed")
                 .answer_in(&workspace.root)
                 .is_some_and(|targets| targets.lines().any(|target| target == WINDOWS)),
+            python27: autobahn::python().is_some(),
         }
     }
 }
@@ -143,6 +146,11 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
             valgrind: false, ..
         } => Task::Skip("the guard: valgrind is not installed"),
         _ => Task::Run(bench::guard(workspace)),
+    });
+    tasks.push(if tools.python27 {
+        Task::Run(autobahn::fast())
+    } else {
+        Task::Skip("Autobahn|Testsuite: there is no Python 2.7")
     });
     // Last and alone: its scenarios measure time.
     tasks.push(Task::Run(conformance::replay()));
@@ -258,6 +266,7 @@ mod tests {
             bench: true,
             valgrind: true,
             windows: true,
+            python27: true,
             ..Tools::default()
         };
         check(
@@ -283,6 +292,7 @@ mod tests {
                 "cargo clippy --target x86_64-pc-windows-gnu -p aio-connector --no-default-features --all-targets -- -D warnings",
                 "cargo clippy --target x86_64-pc-windows-gnu -p aio-client --no-default-features -- -D warnings",
                 "CARGO_TARGET_DIR=/w/target cargo run --quiet --release --manifest-path tests/bench/Cargo.toml -- guard",
+                "cargo xtask conformance autobahn --profile fast",
                 "cargo run --quiet -p aio-tests --bin conformance --",
             ],
         );
@@ -302,9 +312,10 @@ mod tests {
         };
         let tasks = everyday(&sample(), &tools);
         check(
-            &tasks[tasks.len() - 2..],
+            &tasks[tasks.len() - 3..],
             &[
                 "skipped the guard: valgrind is not installed",
+                "skipped Autobahn|Testsuite: there is no Python 2.7",
                 "cargo run --quiet -p aio-tests --bin conformance --",
             ],
         );

@@ -5,6 +5,7 @@
     reason = "a chore talks to the person who runs it"
 )]
 
+mod autobahn;
 mod bench;
 mod ci;
 mod conformance;
@@ -25,6 +26,8 @@ usage: cargo xtask <chore>
   ci [--full]            everything a change must pass; --full adds what is expensive
   layers                 the layer table and the invariants that can be read off the files
   conformance [DIR ...]  replays scenario files; without a DIR, the project's own copy
+  conformance autobahn [--profile NAME]
+                         Autobahn|Testsuite: full (517 cases), core, fast, deflate
   bench [NAME ...]       runs the benchmarks, or those named
   guard [--keep]         what requests cost, against the kept figures; --keep writes these
   fairness               how evenly a full pool serves 10,000 requests to three hosts
@@ -51,6 +54,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["ci"] => ci::run(&Workspace::load()?),
         ["ci", "--full"] => ci::run_full(&Workspace::load()?),
         ["layers"] => layers::run(&Workspace::load()?),
+        ["conformance", "autobahn", options @ ..] => autobahn::run(&Workspace::load()?, options),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
         [program @ ("bomb" | "download" | "fairness" | "idle" | "upload")] => {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A command with its arguments and the variables it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     variables: Vec<(&'static str, String)>,
 }
@@ -26,9 +26,9 @@ impl Step {
         Self::new("cargo", line)
     }
 
-    pub(crate) fn new(program: &'static str, line: &str) -> Self {
+    pub(crate) fn new(program: &str, line: &str) -> Self {
         Self {
-            program,
+            program: program.to_owned(),
             arguments: line.split_whitespace().map(str::to_owned).collect(),
             variables: Vec::new(),
         }
@@ -63,6 +63,17 @@ impl Step {
         Err(Failure::Command(code.unwrap_or(1)))
     }
 
+    /// Prints the command and starts it; what it prints is not shown.
+    pub(crate) fn start(&self) -> Result<Child, Failure> {
+        println!("$ {self} &");
+        self.command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| Failure::Message(format!("cannot run {}: {error}", self.program)))
+    }
+
     /// What the command prints, without a word of its own; nothing if it fails.
     pub(crate) fn answer_in(&self, directory: &Path) -> Option<String> {
         let mut command = self.command();
@@ -73,7 +84,7 @@ impl Step {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -85,7 +96,7 @@ impl fmt::Display for Step {
         for (name, value) in &self.variables {
             write!(f, "{name}={} ", quoted(value))?;
         }
-        f.write_str(self.program)?;
+        f.write_str(&quoted(&self.program))?;
         for argument in &self.arguments {
             write!(f, " {}", quoted(argument))?;
         }

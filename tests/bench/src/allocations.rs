@@ -13,11 +13,11 @@ use crate::{
 /// Prints a line per row and peer.
 pub(crate) fn measure(site: &Site) -> Fallible<()> {
     println!("\nAllocations per request (growing a block counts as one)");
-    for row in [Row::GET, Row::HEADERS, Row::POST] {
-        for &peer in Peer::ALL {
+    for row in [Row::GET, Row::HEADERS, Row::POST, Row::ECHO, Row::FLOOD] {
+        for peer in Peer::of(row) {
             let Allocated { count, bytes } = per_request(peer, row, site)?;
             println!(
-                "{:<10} {:<10} {count:>8.2} {bytes:>8.0} bytes",
+                "{:<10} {:<14} {count:>8.2} {bytes:>8.0} bytes",
                 row.name, peer.name
             );
         }

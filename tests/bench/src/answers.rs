@@ -21,6 +21,9 @@ pub(crate) const CHUNK: usize = 16 * 1024;
 /// Decoded body length of the `gzip` and `brotli` rows.
 pub(crate) const JSON: usize = 64 * 1024;
 
+/// Decoded length of the messages of the `ws-json` row.
+pub(crate) const MESSAGE: usize = 4 * 1024;
+
 /// The ten header lines that the `headers` row reads.
 pub(crate) const TEN_HEADERS: &str = "date: Mon, 23 Nov 2026 06:40:23 GMT\r\n\
     server: bench/1.0\r\n\
@@ -55,7 +58,7 @@ pub(crate) fn download_head() -> Vec<u8> {
 
 pub(crate) fn gzip() -> Fallible<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(json().as_bytes())?;
+    encoder.write_all(json(JSON).as_bytes())?;
     let headers = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
     Ok(answer(headers, &encoder.finish()?))
 }
@@ -63,7 +66,7 @@ pub(crate) fn gzip() -> Fallible<Vec<u8>> {
 /// As servers encode what they make anew for each request: at level 5 of 11.
 pub(crate) fn brotli() -> Fallible<Vec<u8>> {
     let mut encoder = CompressorWriter::new(Vec::new(), 4096, 5, 22);
-    encoder.write_all(json().as_bytes())?;
+    encoder.write_all(json(JSON).as_bytes())?;
     encoder.flush()?;
     let headers = "content-type: application/json\r\ncontent-encoding: br\r\n";
     Ok(answer(headers, &encoder.into_inner()))
@@ -97,8 +100,8 @@ fn head(headers: &str, length: usize) -> String {
     format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n")
 }
 
-/// A list of made-up users, filled up with spaces to `JSON` bytes.
-fn json() -> String {
+/// A list of made-up users, filled up with spaces to `length` bytes.
+pub(crate) fn json(length: usize) -> String {
     let mut text = String::from("[");
     for id in 0_u64.. {
         let mut user = String::new();
@@ -113,14 +116,14 @@ fn json() -> String {
             mixed % 29,
         )
         .expect("a String takes all text");
-        if text.len() + user.len() >= JSON {
+        if text.len() + user.len() >= length {
             break;
         }
         text.push_str(&user);
     }
     text.pop();
     text.push(']');
-    text.push_str(&" ".repeat(JSON - text.len()));
+    text.push_str(&" ".repeat(length - text.len()));
     text
 }
 
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn json_has_the_promised_length() {
-        assert_eq!(json().len(), JSON);
-        assert!(json().trim_end().ends_with("}]"));
+        assert_eq!(json(JSON).len(), JSON);
+        assert!(json(JSON).trim_end().ends_with("}]"));
     }
 }

@@ -18,10 +18,18 @@ pub(crate) fn measure(site: &Site) -> Fallible<()> {
         "\nInstructions per request, user space (callgrind; profiles in {})",
         callgrind.profiles.display()
     );
-    for row in [Row::GET, Row::TEXT_URL, Row::HEADERS, Row::POST, Row::TLS] {
-        for &peer in Peer::ALL {
+    for row in [
+        Row::GET,
+        Row::TEXT_URL,
+        Row::HEADERS,
+        Row::POST,
+        Row::TLS,
+        Row::ECHO,
+        Row::FLOOD,
+    ] {
+        for peer in Peer::of(row) {
             let each = callgrind.count(peer, row, site)?;
-            println!("{:<10} {:<10} {each:>8}", row.name, peer.name);
+            println!("{:<10} {:<14} {each:>8}", row.name, peer.name);
         }
     }
     Ok(())

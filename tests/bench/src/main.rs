@@ -24,6 +24,7 @@ mod server_process;
 mod site;
 mod table;
 mod tls;
+mod websocket;
 
 use std::{alloc::System, env, error::Error};
 
@@ -49,7 +50,7 @@ fn main() -> Fallible<()> {
         // The bench starts itself with these three; nobody types them.
         ["server", core] => server::serve(core.parse().ok()),
         ["batch", peer, row, count, site] => batch::send(
-            peers::Peer::named(peer)?,
+            peers::Peer::named(peer, Row::named(row)?)?,
             Row::named(row)?,
             count.parse()?,
             &site.parse()?,
@@ -76,10 +77,13 @@ fn measure(names: &[&str], server_core: usize) -> Fallible<()> {
     let site = &server.site;
     cpu::pin_to(CLIENT_CORE)?;
     let rows: Vec<Row> = chapters.iter().filter_map(Chapter::row).collect();
-    if !rows.is_empty() {
-        println!("{}", table::paired_head());
-    }
+    let mut above = None;
     for row in rows {
+        let head = table::paired_head(row);
+        if above.as_ref() != Some(&head) {
+            println!("{head}");
+        }
+        above = Some(head);
         print!("{}", paired::measure(row, site)?);
     }
     if chapters.contains(&Chapter::Instructions) {

@@ -16,7 +16,7 @@ pub(crate) fn measure(row: Row, site: &Site) -> Fallible<String> {
     let measured = run(row, site, &mut random)?;
     let mut lines = table::about_line(row);
     for of in &measured {
-        let ratios: Vec<Option<Ratio>> = table::BASES
+        let ratios: Vec<Option<Ratio>> = table::bases(row)
             .iter()
             .map(|base| {
                 let base = measured.iter().find(|other| other.peer.name == *base)?;

@@ -27,8 +27,23 @@ pub(crate) struct Row {
     /// Length of the request's body; 0 for a GET.
     pub(crate) upload_len: usize,
     pub(crate) reading: Reading,
-    /// Length of the answer's body when decoded.
+    /// Length of the answer's body, or of a message, when decoded.
     pub(crate) answer_len: usize,
+    /// What is exchanged in place of requests and answers.
+    pub(crate) messages: Option<Messages>,
+}
+
+/// What goes over a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Messages {
+    /// Each message is sent, and comes back.
+    Echoed,
+    /// The server sends all the time.
+    Received,
+    /// The server only reads; so many go out together.
+    Sent { together: u32 },
+    /// As `Echoed`, but of JSON, and compressed both ways.
+    Deflated,
 }
 
 /// How the caller hands over the address, where a peer takes both.
@@ -91,6 +106,7 @@ impl Row {
         upload_len: 0,
         reading: Reading::Whole,
         answer_len: answers::SMALL.len(),
+        messages: None,
     };
 
     pub(crate) const TEXT_URL: Self = Self {
@@ -219,8 +235,93 @@ impl Row {
         ..Self::GZIP
     };
 
+    pub(crate) const ECHO: Self = Self {
+        name: "ws-32",
+        about: "32 WebSockets, messages of 32 bytes echoed",
+        path: "/echo",
+        tasks: 32,
+        answer_len: 32,
+        messages: Some(Messages::Echoed),
+        ..Self::GET
+    };
+
+    const ECHO_1K: Self = Self {
+        name: "ws-1k",
+        about: "32 WebSockets, messages of 1 KiB echoed",
+        answer_len: 1024,
+        ..Self::ECHO
+    };
+
+    const ECHO_64K: Self = Self {
+        name: "ws-64k",
+        about: "32 WebSockets, messages of 64 KiB echoed",
+        answer_len: 64 * 1024,
+        ..Self::ECHO
+    };
+
+    const ECHO_1M: Self = Self {
+        name: "ws-1m",
+        about: "32 WebSockets, messages of 1 MiB echoed",
+        answer_len: MIB,
+        slice: Stint::For(Duration::from_millis(100)),
+        ..Self::ECHO
+    };
+
+    const ONE: Self = Self {
+        name: "ws-one-32",
+        about: "one WebSocket, messages of 32 bytes echoed",
+        tasks: 1,
+        ..Self::ECHO
+    };
+
+    const ONE_1K: Self = Self {
+        name: "ws-one-1k",
+        about: "one WebSocket, messages of 1 KiB echoed",
+        tasks: 1,
+        ..Self::ECHO_1K
+    };
+
+    const ONE_64K: Self = Self {
+        name: "ws-one-64k",
+        about: "one WebSocket, messages of 64 KiB echoed",
+        tasks: 1,
+        ..Self::ECHO_64K
+    };
+
+    const ONE_1M: Self = Self {
+        name: "ws-one-1m",
+        about: "one WebSocket, messages of 1 MiB echoed",
+        tasks: 1,
+        ..Self::ECHO_1M
+    };
+
+    pub(crate) const FLOOD: Self = Self {
+        name: "ws-receive",
+        about: "one WebSocket, messages of 32 bytes received as fast as they come",
+        path: "/source",
+        messages: Some(Messages::Received),
+        ..Self::ONE
+    };
+
+    const SEND: Self = Self {
+        name: "ws-send",
+        about: "one WebSocket, messages of 32 bytes sent, 64 to a flush",
+        path: "/sink",
+        messages: Some(Messages::Sent { together: 64 }),
+        ..Self::ONE
+    };
+
+    const DEFLATE: Self = Self {
+        name: "ws-json",
+        about: "32 WebSockets, 4 KiB of JSON compressed both ways, at level 1",
+        path: "/json",
+        answer_len: answers::MESSAGE,
+        messages: Some(Messages::Deflated),
+        ..Self::ECHO
+    };
+
     /// What is run when no row is named.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::SEQUENTIAL,
         Self::GET,
         Self::HEADERS,
@@ -235,6 +336,17 @@ impl Row {
         Self::UPLOAD,
         Self::GZIP,
         Self::BROTLI,
+        Self::ONE,
+        Self::ONE_1K,
+        Self::ONE_64K,
+        Self::ONE_1M,
+        Self::ECHO,
+        Self::ECHO_1K,
+        Self::ECHO_64K,
+        Self::ECHO_1M,
+        Self::FLOOD,
+        Self::SEND,
+        Self::DEFLATE,
     ];
 
     /// What the guard counts too.

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::HandshakeKind};
 
-use crate::{Fallible, answers, cpu, files, rows::DOWNLOAD, site::Site, tls::Acceptors};
+use crate::{Fallible, answers, cpu, files, rows::DOWNLOAD, site::Site, tls::Acceptors, websocket};
 
 /// What is sent and received at once by the bulk rows.
 const BLOCK: usize = 256 * 1024;
@@ -103,6 +103,7 @@ struct House {
     chunked_head: Vec<u8>,
     /// A block in chunks.
     chunks: Vec<u8>,
+    messages: websocket::Messages,
     handshakes: AtomicU64,
     resumed: AtomicU64,
 }
@@ -119,6 +120,7 @@ impl House {
             block: vec![b'd'; BLOCK],
             chunked_head: answers::chunked_head(),
             chunks: answers::chunks(BLOCK),
+            messages: websocket::Messages::new()?,
             handshakes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
         })
@@ -162,6 +164,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             if head.starts_with(b"POST ") {
                 let left = content_length(head)? - (filled - head_len);
                 self.receive(left).await?;
+            }
+            if websocket::is_asked_for(head) {
+                let path = str::from_utf8(head)?.split(' ').nth(1).ok_or("no path")?;
+                return websocket::serve(&mut self.stream, head, path, &self.house.messages).await;
             }
             self.answer(head).await?;
             self.stream.flush().await?;

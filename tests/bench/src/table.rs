@@ -3,13 +3,27 @@
 use crate::{peers::Peer, rounds::Ratio, rows::Row};
 
 /// Whom all are compared with.
-pub(crate) const BASES: [&str; 3] = ["raw", "hyper", "reqwest"];
+pub(crate) fn bases(row: Row) -> &'static [&'static str] {
+    if row.messages.is_some() {
+        &["raw", "fastwebsockets", "tungstenite", "yawc"]
+    } else {
+        &["raw", "hyper", "reqwest"]
+    }
+}
 
-pub(crate) fn paired_head() -> String {
-    let to = BASES.map(|base| format!("{:<21}", format!("to {base}")));
+pub(crate) fn paired_head(row: Row) -> String {
+    let to: Vec<String> = bases(row)
+        .iter()
+        .map(|base| format!("{:<21}", format!("to {base}")))
+        .collect();
+    let unit = if row.messages.is_some() {
+        "message"
+    } else {
+        "request"
+    };
     format!(
-        "CPU per request, median of per-round ratios [95 % interval]; compare within this run only.\n\
-         {:<11}{}CPU µs (of this run, no promise)",
+        "CPU per {unit}, median of per-round ratios [95 % interval]; compare within this run only.\n\
+         {:<15}{}CPU µs (of this run, no promise)",
         "",
         to.concat()
     )
@@ -32,7 +46,7 @@ pub(crate) fn paired_line(
     let resumed = resumed.map_or(String::new(), |share| {
         format!("  {:.0} % of handshakes resumed", share * 100.0)
     });
-    format!("{:<11}{ratios}{micros:>7.2}{resumed}\n", peer.name)
+    format!("{:<15}{ratios}{micros:>8.3}{resumed}\n", peer.name)
 }
 
 pub(crate) fn ratio(Ratio { median, low, high }: Ratio) -> String {

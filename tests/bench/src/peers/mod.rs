@@ -5,6 +5,7 @@ mod raw;
 #[cfg(feature = "rivals")]
 mod rivals;
 mod way;
+mod websocket;
 
 use std::pin::Pin;
 
@@ -48,6 +49,9 @@ impl Peer {
     /// Returns those that a row compares.
     #[cfg(feature = "rivals")]
     pub(crate) fn of(row: Row) -> Vec<Self> {
+        if let Some(messages) = row.messages {
+            return rivals::websockets(messages);
+        }
         let curl = rivals::curl_takes_part(row).then_some(rivals::CURL);
         Self::ALL.iter().copied().chain(curl).collect()
     }
@@ -62,11 +66,9 @@ impl Peer {
 
     pub(crate) const OURS: Self = ours::PEER;
 
-    pub(crate) fn named(name: &str) -> Fallible<Self> {
-        let known = Self::ALL.iter().find(|peer| peer.name == name);
-        known
-            .copied()
-            .ok_or_else(|| format!("no peer {name}").into())
+    pub(crate) fn named(name: &str, row: Row) -> Fallible<Self> {
+        let known = Self::of(row).into_iter().find(|peer| peer.name == name);
+        known.ok_or_else(|| format!("no peer {name}").into())
     }
 
     pub(crate) async fn open(self, row: Row, site: &Site) -> Fallible<Box<dyn Work>> {

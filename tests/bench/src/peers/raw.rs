@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use super::{
     CHUNK, Client, Peer, UPLOAD_CHUNK, check_answer, crew, request_headers,
     way::{Plain, Tls, Way},
+    websocket,
 };
 use crate::{
     Fallible, answers,
@@ -23,7 +24,9 @@ use crate::{
 pub(crate) const PEER: Peer = Peer {
     name: "raw",
     open: |row, site| {
-        if row.link.is_tls() {
+        if row.messages.is_some() {
+            crew::<websocket::Raw>(row, site)
+        } else if row.link.is_tls() {
             crew::<Raw<Tls>>(row, site)
         } else {
             crew::<Raw<Plain>>(row, site)

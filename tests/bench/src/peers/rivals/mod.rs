@@ -4,6 +4,7 @@ mod curl;
 mod hyper;
 mod hyper_util;
 mod reqwest;
+mod websocket;
 
 use std::{
     convert::Infallible,
@@ -38,6 +39,8 @@ pub(crate) const HYPER_UTIL: Peer = hyper_util::PEER;
 pub(crate) const CURL: Peer = curl::PEER;
 
 pub(crate) use curl::takes_part as curl_takes_part;
+
+pub(crate) use websocket::peers as websockets;
 
 pub(crate) const REQWEST: Peer = reqwest::PEER;
 
