@@ -11,9 +11,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aio_client::ws::{DeflateParams, WebSocket, WsConfig, WsMessage, client};
-use http::{Request, Uri};
-use tokio::net::TcpStream;
+use aio_client::{ClientSession, ClientWebSocketResponse, WsMessage};
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -43,42 +41,32 @@ fn main() -> ExitCode {
 }
 
 async fn run(url: &str, agent: &str) -> Fallible<()> {
-    let mut socket = open(&format!("{url}/getCaseCount")).await?;
+    let session = ClientSession::new();
+    let mut socket = open(&session, &format!("{url}/getCaseCount")).await?;
     let count: u32 = socket.receive_str().await?.parse()?;
     println!("{count} cases");
     for case in 1..=count {
         let url = format!("{url}/runCase?case={case}&agent={agent}");
         // What goes wrong is for the suite to judge, but for hanging.
-        match timeout(HUNG, echo(&url)).await {
+        match timeout(HUNG, echo(&session, &url)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => println!("case {case}: {error}"),
             Err(_) => return Err(format!("case {case} hangs").into()),
         }
     }
-    let mut socket = open(&format!("{url}/updateReports?agent={agent}")).await?;
+    let mut socket = open(&session, &format!("{url}/updateReports?agent={agent}")).await?;
     while timeout(HUNG, socket.receive()).await??.is_some() {}
     Ok(())
 }
 
-async fn open(url: &str) -> Fallible<WebSocket<TcpStream>> {
-    let url: Uri = url.parse()?;
-    let address = url.authority().ok_or("a URL without a host")?.as_str();
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let config = WsConfig {
-        // The largest message has 16 MiB.
-        max_msg_size: 32 * 1024 * 1024,
-        ..WsConfig::default()
-    };
-    let request = Request::get(url).body(())?;
-    let client = client(stream, request)
-        .deflate(DeflateParams::default())
-        .config(config);
-    Ok(client.await?)
+async fn open(session: &ClientSession, url: &str) -> Fallible<ClientWebSocketResponse> {
+    // The largest message has 16 MiB.
+    let request = session.ws_connect(url).max_msg_size(32 * 1024 * 1024);
+    Ok(request.compress(15).await?)
 }
 
-async fn echo(url: &str) -> Fallible<()> {
-    let mut socket = open(url).await?;
+async fn echo(session: &ClientSession, url: &str) -> Fallible<()> {
+    let mut socket = open(session, url).await?;
     while let Some(message) = socket.receive().await? {
         match message {
             WsMessage::Text(_) | WsMessage::Binary(_) => socket.send(message).await?,

@@ -5,21 +5,30 @@ use std::{
     task::{Context, Poll},
 };
 
-use aio_client::{Body, ClientSession, Content, HeaderView, TcpConnector, TlsConfig};
+use aio_client::{
+    Body, ClientSession, ClientWebSocketResponse, Content, HeaderView, TcpConnector, TlsConfig,
+    WsMessage, WsText,
+};
 use bytes::Bytes;
 use futures_core::Stream;
 use url::Url;
 
-use super::{CHUNK, Client, Peer, UPLOAD_CHUNK, check_answer, crew};
+use super::{CHUNK, Client, Peer, UPLOAD_CHUNK, check_answer, crew, websocket};
 use crate::{
     Fallible, answers,
-    rows::{Given, Reading, Row},
+    rows::{Given, Messages, Reading, Row},
     site::Site,
 };
 
 pub(crate) const PEER: Peer = Peer {
     name: "ours",
-    open: |row, site| crew::<Ours>(row, site),
+    open: |row, site| {
+        if row.messages.is_some() {
+            crew::<Socket>(row, site)
+        } else {
+            crew::<Ours>(row, site)
+        }
+    },
 };
 
 struct Ours {
@@ -124,5 +133,66 @@ impl Stream for Upload {
         let chunk = &UPLOAD_CHUNK[..UPLOAD_CHUNK.len().min(self.left)];
         self.left -= chunk.len();
         Poll::Ready(Some(Ok(Bytes::from_static(chunk))))
+    }
+}
+
+/// A WebSocket of a session that all tasks share.
+struct Socket {
+    socket: ClientWebSocketResponse,
+    message: WsMessage,
+    waiting: u32,
+}
+
+impl Socket {
+    async fn receive(&mut self, row: Row) -> Fallible<()> {
+        let length = match self.socket.receive().await?.ok_or("the server is gone")? {
+            WsMessage::Text(text) => text.len(),
+            WsMessage::Binary(bytes) => bytes.len(),
+            _ => return Err("not a message".into()),
+        };
+        websocket::check(row, length)
+    }
+}
+
+impl Client for Socket {
+    async fn open(row: Row, site: &Site) -> Fallible<Vec<Self>> {
+        let session = ClientSession::new();
+        let is_deflated = row.messages == Some(Messages::Deflated);
+        let message = websocket::message(row);
+        let message = if is_deflated {
+            WsMessage::Text(WsText::from(String::from_utf8(message)?))
+        } else {
+            WsMessage::Binary(message.into())
+        };
+        let mut sockets = Vec::with_capacity(row.tasks);
+        for _ in 0..row.tasks {
+            let request = session.ws_connect(site.url(row.link, row.path));
+            let bits = if is_deflated { 15 } else { 0 };
+            sockets.push(Self {
+                socket: request.compress(bits).send().await?,
+                message: message.clone(),
+                waiting: 0,
+            });
+        }
+        Ok(sockets)
+    }
+
+    async fn exchange(&mut self, row: Row) -> Fallible<()> {
+        match row.messages {
+            Some(Messages::Received) => self.receive(row).await,
+            Some(Messages::Sent { together }) => {
+                self.socket.feed(self.message.clone()).await?;
+                self.waiting += 1;
+                if self.waiting == together {
+                    self.waiting = 0;
+                    self.socket.flush().await?;
+                }
+                Ok(())
+            }
+            _ => {
+                self.socket.send(self.message.clone()).await?;
+                self.receive(row).await
+            }
+        }
     }
 }

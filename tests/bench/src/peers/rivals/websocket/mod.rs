@@ -23,7 +23,7 @@ pub(crate) fn peers(messages: Messages) -> Vec<Peer> {
     };
     match messages {
         // The others do not compress.
-        Messages::Deflated => vec![yawc],
-        _ => vec![Peer::RAW, fastwebsockets, tungstenite, yawc],
+        Messages::Deflated => vec![yawc, Peer::OURS],
+        _ => vec![Peer::RAW, fastwebsockets, tungstenite, yawc, Peer::OURS],
     }
 }
