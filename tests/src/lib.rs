@@ -22,6 +22,7 @@ pub mod program;
 pub mod random;
 pub mod real_proxy;
 pub mod real_server;
+pub mod real_websocket;
 pub mod replay;
 pub mod scenario;
 pub mod script;

@@ -67,3 +67,4 @@ mod unix;
 mod uploads;
 mod ws;
 mod ws_net;
+mod ws_real;
