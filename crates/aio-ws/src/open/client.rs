@@ -1,5 +1,6 @@
 //! Asks for a WebSocket over a stream.
 
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -53,7 +54,6 @@ pub fn client<S: AsyncRead + AsyncWrite + Unpin>(stream: S, request: Request<()>
 /// [`connect`](Self::connect), without a box.
 ///
 /// Nothing bounds how long the server may take: that is for `tokio::time::timeout`.
-#[derive(Debug)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct Client<S> {
     stream: S,
@@ -147,6 +147,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> IntoFuture for Client<S
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.connect())
+    }
+}
+
+impl<S> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets may stand in all that the user has put into the request.
+        f.debug_struct("Client")
+            .field("host", &self.request.uri().host())
+            .field("options", &self.options)
+            .field("config", &self.config)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reads and writes the heads of the handshake.
 
 use bytes::BytesMut;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE,
+};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use httparse::Status;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -138,10 +140,13 @@ fn version(minor: Option<u8>) -> Version {
 }
 
 fn header_map(headers: &[httparse::Header<'_>]) -> Result<HeaderMap, HandshakeError> {
+    let secrets = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE];
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(malformed)?;
-        let value = HeaderValue::from_bytes(header.value).map_err(malformed)?;
+        let mut value = HeaderValue::from_bytes(header.value).map_err(malformed)?;
+        // So it is not printed for debugging.
+        value.set_sensitive(secrets.contains(&name));
         map.append(name, value);
     }
     Ok(map)

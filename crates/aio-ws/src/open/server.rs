@@ -1,5 +1,6 @@
 //! Answers a client that asks for a WebSocket over a stream.
 
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -58,7 +59,6 @@ pub struct Server<S> {
 }
 
 /// A client that asks for a WebSocket; dropped, it gets no answer.
-#[derive(Debug)]
 pub struct Asked<S> {
     server: Server<S>,
     request: Request<()>,
@@ -179,6 +179,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> IntoFuture for Server<S
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.accept())
+    }
+}
+
+impl<S> fmt::Debug for Asked<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what is said behind the request, nor what the user answers.
+        f.debug_struct("Asked")
+            .field("request", &self.request)
+            .field("negotiated", &self.negotiated)
+            .finish_non_exhaustive()
     }
 }
 

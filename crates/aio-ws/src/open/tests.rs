@@ -250,3 +250,39 @@ async fn a_server_looks_before_it_answers() {
     assert_eq!(answer.expect("HTTP").status(), 403);
     assert!(head.is_empty());
 }
+
+#[tokio::test]
+async fn what_is_printed_for_debugging_has_no_secrets() {
+    const SECRET: &str = "s3cret";
+    let answer = format!("HTTP/1.1 403 x\r\nSet-Cookie: id={SECRET}\r\nX: shown\r\n\r\n");
+    let refused = opened_by(answer.as_bytes()).await.expect_err("refused");
+    let printed = format!("{refused:?} {refused}");
+    assert!(
+        printed.contains("shown") && !printed.contains(SECRET),
+        "{printed}"
+    );
+
+    let request = Request::get(format!("ws://user:{SECRET}@a.test/{SECRET}"))
+        .header("Authorization", SECRET)
+        .header("X-Api-Key", SECRET);
+    let client = client(duplex(1).0, request.body(()).expect("valid"));
+    let printed = format!("{client:?}");
+    assert!(
+        printed.contains("a.test") && !printed.contains(SECRET),
+        "{printed}"
+    );
+
+    let (mut ours, theirs) = duplex(1000);
+    let request = format!(
+        "{ASKS}Cookie: {SECRET}\r\nAuthorization: {SECRET}\r\n\
+         Proxy-Authorization: {SECRET}\r\nX: shown\r\n\r\n{SECRET}"
+    );
+    ours.write_all(request.as_bytes()).await.expect("room");
+    let asked = soon(server(theirs).read_request()).await.expect("asked");
+    let printed = format!("{asked:?}");
+    assert!(
+        printed.contains("shown") && !printed.contains(SECRET),
+        "{printed}"
+    );
+    assert_eq!(asked.request().headers()["cookie"], SECRET);
+}
