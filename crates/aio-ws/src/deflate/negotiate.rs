@@ -120,6 +120,10 @@ impl DeflateParams {
                     (CLIENT_BITS, agreed.client_max_window_bits),
                 ],
             );
+            // What a client asks for is to come back, even the largest (RFC 7692 7.1.2.1).
+            if offer.server_bits.is_some() && agreed.server_max_window_bits == WindowBits::MAX {
+                let _ = write!(answer, "; {SERVER_BITS}={}", WindowBits::MAX);
+            }
             Some((agreed, answer))
         })
     }
@@ -429,6 +433,16 @@ mod tests {
             ANY,
             "permessage-deflate; client_max_window_bits=8",
             Some((ANY, "permessage-deflate")),
+        );
+    }
+
+    // RFC 7692 7.1.2.1: what does not come back is not accepted.
+    #[test]
+    fn a_server_names_the_window_that_it_is_asked_for() {
+        check_accept(
+            ANY,
+            "permessage-deflate; server_max_window_bits=15",
+            Some((ANY, "permessage-deflate; server_max_window_bits=15")),
         );
     }
 
