@@ -115,6 +115,18 @@ fn what_is_corrupt_stays_so() {
 }
 
 #[test]
+fn a_context_that_is_used_again_shows_nothing_of_those_before() {
+    // They refer to what came before, which was said to somebody else.
+    for wire in [&b"\xf2\x00\x11\x00\x00"[..], b"\x02\x07\x00"] {
+        let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let hello = inflate(&mut Inflater::new(false), hello, 7, 5);
+        assert!(hello.is_ok_and(|hello| hello == "Hello"));
+        let got = inflate(&mut Inflater::new(false), wire, 7, 5);
+        assert_eq!(got, Err(InflateError::Corrupt));
+    }
+}
+
+#[test]
 fn what_is_compressed_here_comes_back_with_every_window() {
     let mut lengths = Vec::new();
     for bits in all_bits() {
