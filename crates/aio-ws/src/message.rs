@@ -11,6 +11,10 @@ use crate::{CloseCode, OpCode};
 
 /// What a WebSocket receives and sends.
 ///
+/// A payload received is not copied where its frame allows: it is a part of the buffer it was read
+/// into, of up to 65 KiB, which lives as long as one of its parts. Few bytes that are to be kept
+/// for long are better copied.
+///
 /// Strings become text messages, bytes binary ones:
 ///
 /// ```

@@ -40,7 +40,8 @@ pub struct WsConfig {
     pub strict_masking: bool,
     /// What was negotiated for permessage-deflate. Default none: nothing is compressed.
     pub deflate: Option<DeflateParams>,
-    /// The size in bytes below which messages are sent uncompressed. Default 0: none are.
+    /// The size in bytes below which messages are sent uncompressed. Default 0: none are. A
+    /// message in fragments, whose size is not known, is compressed.
     pub min_compress_size: usize,
     /// The silence behind which the peer is asked for a sign of life, by a ping; without one
     /// half this time later the connection is given up. Default none.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Waits longer than this end on a whole second, as aiohttp's, so that many fall together.
+/// Waits longer than this end on a whole second, as aiohttp's: what comes within the same second
+/// puts them off to the same time.
 const CEIL_THRESHOLD: Duration = Duration::from_secs(5);
 
 /// The clock of a heartbeat; time is told to it.

@@ -176,7 +176,8 @@ impl Protocol {
     /// # Errors
     ///
     /// [`WsError::Closed`] once the socket is closed, [`WsError::UnfinishedMessage`] while a
-    /// message is sent in fragments, [`WsError::NotSendable`] for [`WsMessage::Closing`].
+    /// message is sent in fragments, [`WsError::NotSendable`] for [`WsMessage::Closing`],
+    /// [`WsError::ControlTooLong`] for a ping or pong of more than 125 bytes.
     pub fn send(&mut self, message: impl Into<WsMessage>) -> Result<(), WsError> {
         if self.is_closed {
             return Err(WsError::Closed);
