@@ -58,6 +58,7 @@ pub struct Protocol {
     exception: Option<WsError>,
     /// The error that [`Protocol::poll_event`] gives next.
     failure: Option<WsError>,
+    last_pong: Bytes,
 }
 
 /// What may come of the peer.
@@ -86,6 +87,7 @@ impl Protocol {
             close_code: None,
             exception: None,
             failure: None,
+            last_pong: Bytes::new(),
         }
     }
 
@@ -159,6 +161,10 @@ impl Protocol {
                 }
                 Err(error) => return self.fail(error),
             };
+            if let WsMessage::Pong(payload) = &message {
+                // Not a slice of the buffer, which it would keep.
+                self.last_pong = Bytes::copy_from_slice(payload);
+            }
             match message {
                 WsMessage::Close(frame) => return self.peer_closes(frame),
                 // Until the peer closes, too, what it says is dropped.
@@ -369,6 +375,12 @@ impl Protocol {
     /// [`poll_event`](Self::poll_event) gave for broken protocol.
     pub fn exception(&self) -> Option<&WsError> {
         self.exception.as_ref()
+    }
+
+    /// Returns the payload of the last pong that came, also of one that was not received as a
+    /// message; empty if none came.
+    pub fn last_pong(&self) -> &Bytes {
+        &self.last_pong
     }
 
     /// Gives up the buffers that hold nothing, for a socket that idles.

@@ -16,6 +16,7 @@ mod tests;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -153,6 +154,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`receive`](Self::receive).
     pub async fn receive_timeout(&mut self, limit: Duration) -> Result<Option<WsMessage>, WsError> {
         self.handle.receive(Some(limit)).await
+    }
+
+    /// Polls for what [`receive`](Self::receive) gives, for futures and streams of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<WsMessage>, WsError>> {
+        self.handle.poll_receive(cx, self.handle.timeout.receive)
     }
 
     /// Receives a text.
@@ -354,6 +367,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.handle
             .link
             .look(|core| core.protocol().exception().cloned())
+    }
+
+    /// Returns the payload of the last pong that came while messages were received, though
+    /// [`WsConfig::autoping`](crate::WsConfig::autoping) takes it: what the peer read of this
+    /// end before that ping has arrived. Empty if none came.
+    pub fn last_pong(&self) -> Bytes {
+        self.handle
+            .link
+            .look(|core| core.protocol().last_pong().clone())
     }
 
     /// Returns the subprotocol that was agreed on.

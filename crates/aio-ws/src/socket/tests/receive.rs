@@ -232,3 +232,37 @@ async fn nothing_is_read_that_nobody_asked_for() {
     let received = cut(socket.receive(), 1).await;
     assert!(received.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_pong_is_known_though_it_is_no_message() {
+    for autoping in [true, false] {
+        let config = WsConfig {
+            autoping,
+            ..WsConfig::default()
+        };
+        let (mut socket, mut peer) = client_with(config, ROOM);
+        assert!(socket.last_pong().is_empty());
+        for pong in ["1", "2"] {
+            peer.send(OpCode::Pong, pong).await;
+        }
+        peer.send(OpCode::Text, "t").await;
+        for _ in 0..if autoping { 1 } else { 3 } {
+            within(socket.receive()).await.expect("open");
+        }
+        assert_eq!(socket.last_pong(), "2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_give_what_receiving_gives() {
+    let (mut socket, mut peer) = client();
+    peer.send(OpCode::Text, "t").await;
+    peer.send_close(CloseCode::GOING_AWAY).await;
+    let mut next = async || within(poll_fn(|cx| socket.poll_receive(cx))).await;
+    assert_eq!(text_of(next().await), "t");
+    let Ok(Some(WsMessage::Close(Some(frame)))) = next().await else {
+        panic!("the close is received");
+    };
+    assert_eq!(frame.code, CloseCode::GOING_AWAY);
+    assert!(matches!(next().await, Ok(None)));
+}
