@@ -174,8 +174,14 @@ impl ConnectionError {
     /// Tells whether the same request may be sent again whatever its method: no byte of
     /// it had left, and trying again can help.
     pub fn is_retryable(&self) -> bool {
+        !self.is_hopeless() && !self.attempt().sent
+    }
+
+    /// Tells whether trying again cannot help: TLS or the proxy refuses, the address is
+    /// forbidden, or the connector is closed.
+    pub fn is_hopeless(&self) -> bool {
         use ConnectErrorKind::{Certificate, Fingerprint, Forbidden, Proxy, Tls};
-        let hopeless = match self {
+        match self {
             Self::Source { .. } | Self::Closed { .. } | Self::Tunnel { .. } => true,
             Self::Connect(error) => match error.kind() {
                 Tls(_) | Certificate(_) | Fingerprint { .. } | Forbidden { .. } => true,
@@ -183,8 +189,7 @@ impl ConnectionError {
                 _ => false,
             },
             _ => false,
-        };
-        !hopeless && !self.attempt().sent
+        }
     }
 
     /// Returns the name of the aiohttp class that stands for it.
