@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use aio_connector::{BoxFuture, ConnectionError};
+use aio_connector::BoxFuture;
 use aio_core::{EventParser, ServerSentEvent};
 use futures_core::Stream;
 use http::StatusCode;
 use tokio::time::{Sleep, sleep};
 
+use crate::backoff::{Backoff, between};
 use crate::error::{ClientError, ResponseErrorKind, UsageError};
 use crate::request::RequestBuilder;
 use crate::response::{ClientResponse, EventOptions, EventStream};
@@ -19,9 +20,6 @@ use crate::response::{ClientResponse, EventOptions, EventStream};
 /// How long to wait before asking again, if neither the server nor the user says: about
 /// what browsers wait.
 const RETRY: Duration = Duration::from_secs(3);
-
-/// How long to wait at least for having failed: doubling nothing would lead nowhere.
-const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How long to wait at most for having failed often.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -101,7 +99,8 @@ impl RequestBuilder {
 
 impl EventSource {
     /// Sets how long to wait before asking again, until the server says otherwise; default
-    /// 3 seconds. After a failure it is double with each more, up to a minute.
+    /// 3 seconds. After a failure it is up to double, and with each more double that, up to a
+    /// minute: at random down to the half, so that not all clients ask at the same time.
     pub fn retry(mut self, retry: Duration) -> Self {
         self.retry = retry;
         self
@@ -193,9 +192,7 @@ impl EventSource {
     fn failed(&mut self, error: ClientError) -> Result<(), ClientError> {
         self.failures += 1;
         let may_pass = match &error {
-            // Of the session, say: it stays closed.
-            ClientError::Connection(ConnectionError::Closed { .. }) => false,
-            ClientError::Connection(_) => !error.is_tls(),
+            ClientError::Connection(error) => !error.is_hopeless(),
             ClientError::Payload(_) => true,
             _ => false,
         };
@@ -215,14 +212,15 @@ impl EventSource {
             return;
         }
         let retry = self.parser.retry().unwrap_or(self.retry);
-        let patient = match self.failures {
+        let wait = match self.failures {
             0 => retry,
             failures => {
-                let doubled = 1 << (failures - 1).min(10);
-                retry.max(SHORTEST).saturating_mul(doubled).min(LONGEST)
+                let (first, longest) = (retry.saturating_mul(2), LONGEST);
+                let most = Backoff { first, longest }.at_most(failures);
+                between(retry.max(most / 2), most)
             }
         };
-        self.state = State::Waiting(Box::pin(sleep(patient.max(retry))));
+        self.state = State::Waiting(Box::pin(sleep(wait)));
     }
 
     /// Lets go of the connection, and keeps what the next one needs to know.

@@ -21,6 +21,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod backoff;
 #[cfg(feature = "charset")]
 mod charset;
 mod codings;
