@@ -121,7 +121,8 @@ pub use self::retry::ConnectionRetry;
 pub use self::session::{ClientSession, ClientSessionBuilder, request};
 pub use self::trace::{Event, RequestTrace, TraceConfig, TraceStart};
 pub use self::websocket::{
-    ClientWebSocketResponse, ClientWsTimeout, WsConnection, WsRequestBuilder, ws_connect,
+    ClientWebSocketResponse, ClientWsTimeout, ReconnectError, ReconnectingWebSocket, Unconfirmed,
+    WsConnection, WsEvent, WsRequestBuilder, ws_connect,
 };
 
 /// The traits to have in scope.

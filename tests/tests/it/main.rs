@@ -68,3 +68,5 @@ mod uploads;
 mod ws;
 mod ws_net;
 mod ws_real;
+mod ws_reconnecting;
+mod ws_unconfirmed;

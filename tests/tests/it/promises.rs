@@ -2,9 +2,9 @@
 
 use aio_client::{
     ClientError, ClientResponse, ClientSession, ClientWebSocketResponse, CloseCode, Content,
-    Environment, EventSource, EventStream, MultipartReader, Proxy, ProxyError, RequestBuilder,
-    SocksError, TcpConnector, TlsConfig, TlsConfigBuilder, TlsConfigError, UsageError,
-    WsRequestBuilder,
+    Environment, EventSource, EventStream, MultipartReader, Proxy, ProxyError, ReconnectError,
+    ReconnectingWebSocket, RequestBuilder, SocksError, TcpConnector, TlsConfig, TlsConfigBuilder,
+    TlsConfigError, UsageError, WsRequestBuilder,
 };
 
 fn is_send<T: Send>(_: &T) {}
@@ -31,7 +31,9 @@ fn sessions_are_shared_and_responses_are_sent() {
     is_owned::<RequestBuilder>();
     is_owned::<ClientWebSocketResponse>();
     is_owned::<WsRequestBuilder>();
+    is_owned::<ReconnectingWebSocket>();
     is_error::<ClientError>();
+    is_error::<ReconnectError>();
     is_error::<UsageError>();
     is_error::<ProxyError>();
     is_error::<SocksError>();
@@ -87,6 +89,12 @@ fn every_future_can_go_to_another_thread() {
         is_send(&session.get("http://127.0.0.1/").into_future());
         let mut ws = session.ws_connect("ws://127.0.0.1/").await?;
         is_send(&session.ws_connect("ws://127.0.0.1/").send());
+        let mut again = session.ws_connect("ws://127.0.0.1/").reconnecting();
+        is_send(&again.next_event());
+        is_send(&again.connected());
+        is_send(&again.send("x"));
+        is_send(&again.send_json("x"));
+        is_send(&again.close(CloseCode::OK, ""));
         is_send(&ws.receive());
         is_send(&ws.receive_json::<String>());
         is_send(&ws.send_json("x"));

@@ -9,7 +9,7 @@ use aio_core::{BasicAuth, IntoParams, IntoUrl};
 use aio_ws::{DeflateParams, WindowBits};
 
 use super::options::{ClientWsTimeout, WsOptions};
-use super::{ClientWebSocketResponse, connect};
+use super::{ClientWebSocketResponse, ReconnectingWebSocket, connect};
 use crate::error::ClientError;
 use crate::request::RequestBuilder;
 use crate::session::ClientSession;
@@ -42,7 +42,7 @@ use crate::session::ClientSession;
 /// ```
 #[must_use = "a WebSocket is opened when it is awaited"]
 pub struct WsRequestBuilder {
-    session: ClientSession,
+    pub(super) session: ClientSession,
     request: RequestBuilder,
     options: WsOptions,
 }
@@ -241,6 +241,33 @@ impl WsRequestBuilder {
         self,
     ) -> impl Future<Output = Result<ClientWebSocketResponse, ClientError>> + Send + 'static {
         connect::open(self.session, self.request, self.options)
+    }
+
+    /// Makes a WebSocket of it that is opened again whenever its connection is lost.
+    ///
+    /// ```
+    /// # async fn run(session: aio_client::ClientSession) -> Result<(), aio_client::ReconnectError> {
+    /// use std::time::Duration;
+    ///
+    /// let request = session.ws_connect("ws://127.0.0.1:8080/feed");
+    /// let mut ws = request.heartbeat(Duration::from_secs(20)).reconnecting();
+    /// while let Some(event) = ws.next_event().await? {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reconnecting(self) -> ReconnectingWebSocket {
+        ReconnectingWebSocket::new(self)
+    }
+
+    /// Makes the same again.
+    pub(super) fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            session: self.session.clone(),
+            request: self.request.try_clone()?,
+            options: self.options.clone(),
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut WsOptions)) -> Self {

@@ -3,6 +3,9 @@
 mod builder;
 mod connect;
 mod options;
+mod outbox;
+mod reconnect_error;
+mod reconnecting;
 mod response;
 mod stream;
 
@@ -10,6 +13,9 @@ use aio_core::IntoUrl;
 
 pub use self::builder::WsRequestBuilder;
 pub use self::options::ClientWsTimeout;
+pub use self::outbox::Unconfirmed;
+pub use self::reconnect_error::ReconnectError;
+pub use self::reconnecting::{ReconnectingWebSocket, WsEvent};
 pub use self::response::ClientWebSocketResponse;
 pub use self::stream::WsConnection;
 use crate::session::ClientSession;

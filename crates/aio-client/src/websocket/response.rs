@@ -112,7 +112,7 @@ impl ClientWebSocketResponse {
     /// # Errors
     /// If it has no form in JSON, or as [`send_str`](WebSocket::send_str).
     pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WsError> {
-        let text = WsText::try_from(self.json(&value)?).map_err(unwritable)?;
+        let text = json_text(&self.session, value)?;
         self.socket.send_str(text).await
     }
 
@@ -124,16 +124,8 @@ impl ClientWebSocketResponse {
         &mut self,
         value: &T,
     ) -> Result<(), WsError> {
-        let bytes = self.json(&value)?;
+        let bytes = json(&self.session, &value)?;
         self.socket.send_bytes(bytes).await
-    }
-
-    fn json(&self, value: &impl Serialize) -> Result<Bytes, WsError> {
-        let json = match &self.session.defaults().json_serialize {
-            Some(serialize) => serialize(JsonValue::new(value)),
-            None => compact(value),
-        };
-        json.map(Bytes::from).map_err(unwritable)
     }
 
     /// Receives a text and reads it as JSON, by the session's
@@ -160,6 +152,22 @@ impl ClientWebSocketResponse {
     pub fn into_socket(self) -> WebSocket<WsConnection> {
         self.socket
     }
+}
+
+/// Writes a value as a text of JSON, in the session's way.
+pub(super) fn json_text<T: Serialize + ?Sized>(
+    session: &ClientSession,
+    value: &T,
+) -> Result<WsText, WsError> {
+    WsText::try_from(json(session, &value)?).map_err(unwritable)
+}
+
+fn json(session: &ClientSession, value: &impl Serialize) -> Result<Bytes, WsError> {
+    let json = match &session.defaults().json_serialize {
+        Some(serialize) => serialize(JsonValue::new(value)),
+        None => compact(value),
+    };
+    json.map(Bytes::from).map_err(unwritable)
 }
 
 fn unwritable(error: impl Into<BoxError>) -> WsError {
