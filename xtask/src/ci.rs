@@ -118,6 +118,7 @@ fn everyday(workspace: &Workspace, tools: &Tools) -> Vec<Task> {
         Task::Run(Step::cargo("test --workspace --doc")),
         // What a newcomer runs first.
         Task::Run(Step::cargo("run --quiet --example quickstart")),
+        Task::Run(Step::cargo("run --quiet --example reconnecting")),
         Task::Run(Step::cargo("run --quiet -p aio-tests --bin upload")),
         Task::Run(Step::cargo("run --quiet -p aio-tests --bin download")),
     ];
@@ -282,6 +283,7 @@ mod tests {
                 "cargo test --manifest-path tests/with-reqwest/Cargo.toml --target-dir target",
                 "cargo test --workspace --doc",
                 "cargo run --quiet --example quickstart",
+                "cargo run --quiet --example reconnecting",
                 "cargo run --quiet -p aio-tests --bin upload",
                 "cargo run --quiet -p aio-tests --bin download",
                 "cargo check -p aio-core --no-default-features",
