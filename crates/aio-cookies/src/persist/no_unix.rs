@@ -23,6 +23,10 @@ pub(super) fn is_at(_file: &File, _path: &Path) -> bool {
     true
 }
 
+pub(super) fn is_trap(_lock: &File, _path: &Path) -> bool {
+    false
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(super) fn make_like(_file: &File, _old: &Metadata) -> io::Result<()> {
     Ok(())

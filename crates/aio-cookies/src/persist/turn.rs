@@ -66,7 +66,13 @@ fn open(path: &Path) -> io::Result<Option<(File, bool)>> {
     }
     match system::private().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => Ok(Some((opened?, false))),
+        opened => {
+            let lock = opened?;
+            if system::is_trap(&lock, path) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Ok(Some((lock, false)))
+        }
     }
 }
 

@@ -31,6 +31,16 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     (file.dev(), file.ino()) == (there.dev(), there.ino())
 }
 
+/// Tells whether the lock file that was opened is one that somebody has put into a directory
+/// for everyone, as `/tmp`, and may keep locked for good. None of ours can be written by others.
+pub(super) fn is_trap(lock: &File, path: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    let directory = fs::metadata(path.parent().unwrap_or(path));
+    let is_for_everyone = directory.is_ok_and(|directory| directory.mode() & STICKY != 0);
+    let is_writable = |lock: Metadata| lock.mode() & 0o022 != 0;
+    is_for_everyone && lock.metadata().is_ok_and(is_writable)
+}
+
 /// Gives `file` the owner, the group and the mode of the one that it replaces. Where it cannot
 /// have its owner or its group, it is for its own owner alone: whoever `old` let in is not
 /// known there.

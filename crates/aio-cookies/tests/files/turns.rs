@@ -1,7 +1,7 @@
 //! Who saves the same file takes turns, and leaves nothing beside it.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -146,6 +146,23 @@ fn only_what_a_killed_process_left_is_removed() {
     for name in kept {
         assert_eq!(read(&scratch.path(name)), "mine");
     }
+}
+
+// Whoever put it there may have it locked for good.
+#[test]
+fn a_lock_that_anyone_may_have_put_into_a_directory_for_everyone_is_not_waited_for() {
+    let scratch = Scratch::new("everyone");
+    fs::set_permissions(&scratch.0, Permissions::from_mode(0o1777)).expect("ours");
+    let path = scratch.path("cookies");
+    let (lock, _turn) = locked(&path);
+    fs::set_permissions(&lock, Permissions::from_mode(0o666)).expect("ours");
+    let (done, is_done) = channel();
+    let saved = path.clone();
+    thread::spawn(move || done.send(jar_with(&["a=1"]).save(saved)));
+    let saved = is_done.recv_timeout(Duration::from_secs(20));
+    saved.expect("it waits for nobody").expect("saved");
+    assert_eq!(header(&loaded(&path), SITE), "a=1");
+    assert_eq!(names(&scratch.0), [".cookies.lock", "cookies"]);
 }
 
 // As where files cannot be locked.
