@@ -18,6 +18,8 @@ const ROUNDS: usize = 500;
 const THREADS: usize = 4;
 /// How many cookies each of two processes has at a time.
 const WINDOW: usize = 5;
+/// How often each of them saves.
+const SAVINGS: usize = 250;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Jars of different sizes, of which each is whole or is not.
@@ -237,11 +239,12 @@ fn a_name_without_a_directory_is_one_in_the_current_one() {
 fn two_processes_that_save_at_once_lose_no_cookie() {
     let scratch = Scratch::new("two");
     let path = scratch.path("cookies");
-    let both = ["one", "two"].map(|who| command(&[], who, &path, 1000).spawn().expect("started"));
+    let both =
+        ["one", "two"].map(|who| command(&[], who, &path, SAVINGS).spawn().expect("started"));
     both.into_iter().for_each(check_done);
     let jar = loaded(&path);
     for who in ["one", "two"] {
-        let last: Vec<String> = (1000 - WINDOW..1000)
+        let last: Vec<String> = (SAVINGS - WINDOW..SAVINGS)
             .map(|round| format!("{who}-{round}={round} a.test/ host-only"))
             .collect();
         assert_eq!(own(&jar, who), last);
