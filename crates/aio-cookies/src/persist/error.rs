@@ -4,6 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Many times what a jar of a crawler holds. The shortest of cookies take 20 times as much
+/// memory as they take in a file, and jars are copied to be merged.
+pub(super) const MAX_COOKIES: usize = 1 << 19;
+
 /// A file of cookies that cannot be loaded or saved.
 ///
 /// Its text names the file; what is wrong with it is the [`source`](std::error::Error::source).
@@ -34,6 +38,12 @@ pub enum CookieFileProblem {
         /// How large a file may be.
         limit: u64,
     },
+    /// It has more cookies than any jar, or would have.
+    #[error("more than {limit} cookies")]
+    TooMany {
+        /// How many a file may have.
+        limit: usize,
+    },
     /// It is damaged at a place.
     #[error("line {line}: {reason}")]
     Malformed {
@@ -45,6 +55,14 @@ pub enum CookieFileProblem {
 }
 
 impl CookieFileProblem {
+    /// Refuses more cookies than there may be in a file.
+    pub(super) fn check_count(count: usize) -> Result<(), Self> {
+        if count > MAX_COOKIES {
+            return Err(Self::TooMany { limit: MAX_COOKIES });
+        }
+        Ok(())
+    }
+
     pub(super) fn malformed(line: usize, reason: impl Into<Box<str>>) -> Self {
         Self::Malformed {
             line,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -55,7 +56,8 @@ impl CookieJar {
     /// # Errors
     ///
     /// When the file, or one beside it, cannot be written, when it is no regular file, or
-    /// when it would be larger than 256 MiB; then it is as it was. Only when the disk fails as
+    /// when it would be larger than 256 MiB or have more than 524,288 cookies; then it is as it
+    /// was. Only when the disk fails as
     /// it is told to keep the new name, it is the new file that is there.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         self.save_as(path, CookieFormat::default())
@@ -103,7 +105,7 @@ impl CookieJar {
         let saved = place.and_then(|place| {
             let others = match place::read(place.file()) {
                 Ok(theirs) if theirs.is_empty() => Vec::new(),
-                Ok(theirs) => self.bring_in(&theirs, place.file(), format)?,
+                Ok(theirs) => self.bring_in(theirs, place.file(), format)?,
                 Err(CookieFileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                     Vec::new()
                 }
@@ -126,7 +128,7 @@ impl CookieJar {
     /// # Errors
     ///
     /// When the file cannot be read, is no regular file, larger than 256 MiB, in no known
-    /// format or damaged; then the jar is as it was.
+    /// format or damaged, or has more than 524,288 cookies; then the jar is as it was.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         let (path, now) = (path.as_ref(), SystemTime::now());
         let found = place::read(path).and_then(|bytes| super::read(&bytes, now));
@@ -151,6 +153,7 @@ impl CookieJar {
         let count = all.len();
         // Last, so that they count if the jar has got one of the others meanwhile.
         all.extend(self.cookies(SystemTime::now()));
+        CookieFileProblem::check_count(all.len())?;
         let bytes = format.write(&all);
         place::check_length(bytes.len() as u64)?;
         place.replace(&bytes)?;
@@ -163,12 +166,14 @@ impl CookieJar {
     /// does not take of it.
     fn bring_in(
         &self,
-        theirs: &[u8],
+        content: Vec<u8>,
         file: &Path,
         format: CookieFormat,
     ) -> Result<Vec<Cookie>, CookieFileProblem> {
         let now = SystemTime::now();
-        let (found, theirs) = super::read(theirs, now)?;
+        let (found, theirs) = super::read(&content, now)?;
+        // A file may be large, and so is each copy of what is in it.
+        drop(content);
         let (theirs, mut others) = self.divided(theirs);
         let (file, ours) = (whole_path(file), self.cookies(now));
         let (before, base) = self.synced().with(&file).unwrap_or((found, Vec::new()));
@@ -177,17 +182,21 @@ impl CookieJar {
         let held = |cookies: &[Cookie]| {
             let mut held = cookies.to_vec();
             for format in &formats {
-                held = read_cookies(&format.write(&held), now).unwrap_or_default();
+                let content = format.write(&mem::take(&mut held));
+                held = read_cookies(&content, now).unwrap_or_default();
             }
             self.divided(held).0
         };
-        let versions = Versions {
-            base: &held(&base),
-            ours: &held(&ours),
-            theirs: &held(&theirs),
-        };
         let profile = self.options().style.profile;
-        let refused = self.change(versions.changes(&ours, profile), now);
+        let changes = {
+            let versions = Versions {
+                base: &held(&base),
+                ours: &held(&ours),
+                theirs: &held(&theirs),
+            };
+            versions.changes(&ours, profile)
+        };
+        let refused = self.change(changes, now);
         // Now, as it may be that the jar cannot be saved.
         let (_, known) = sync::common(theirs, &refused, profile);
         self.synced().remember(file, found, known);

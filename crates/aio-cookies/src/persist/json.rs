@@ -97,6 +97,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Cookie>, CookieFileProblem> {
         };
         for (_, record) in records.object()?.entries() {
             cookies.extend(read_record(&record.object()?, host.as_ref())?);
+            CookieFileProblem::check_count(cookies.len())?;
         }
     }
     Ok(cookies)

@@ -110,7 +110,8 @@ impl CookieFormat {
 ///
 /// # Errors
 ///
-/// When the format is not known, and when anything is malformed: which line, and what it is.
+/// When the format is not known, when there are more than 524,288 cookies, and when anything
+/// is malformed: which line, and what it is.
 pub fn read_cookies(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieFileProblem> {
     read(bytes, now).map(|(_, cookies)| cookies)
 }

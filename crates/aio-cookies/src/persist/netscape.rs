@@ -75,6 +75,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Cookie>, CookieFileProblem> {
             }),
             Err(reason) => return Err(CookieFileProblem::malformed(at + 1, reason)),
         }
+        CookieFileProblem::check_count(cookies.len())?;
     }
     Ok(cookies)
 }

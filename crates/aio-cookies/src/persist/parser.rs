@@ -5,10 +5,11 @@
 
 use std::fmt;
 
-use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::CookieFileProblem;
+use super::error::MAX_COOKIES;
 use super::surrogates::octets;
 
 type Result<T, E = CookieFileProblem> = std::result::Result<T, E>;
@@ -57,18 +58,22 @@ fn line_behind(before: &[u8]) -> usize {
 impl<'a> Node<'a> {
     pub(super) fn object(self) -> Result<Object<'a>> {
         match json(self.value).deserialize_map(Entries) {
-            Ok(entries) => Ok(Object {
-                whole: self,
-                entries,
-            }),
+            Ok(entries) => {
+                CookieFileProblem::check_count(entries.len())?;
+                Ok(Object {
+                    whole: self,
+                    entries,
+                })
+            }
             Err(_) => self.fail("not an object"),
         }
     }
 
     pub(super) fn list(self) -> Result<impl Iterator<Item = Self>> {
-        let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(self.value.get()) else {
+        let Ok(values) = json(self.value).deserialize_seq(Elements) else {
             return self.fail("not an array");
         };
+        CookieFileProblem::check_count(values.len())?;
         Ok(values.into_iter().map(move |value| Self { value, ..self }))
     }
 
@@ -152,7 +157,7 @@ fn json(value: &RawValue) -> serde_json::Deserializer<serde_json::de::StrRead<'_
     serde_json::Deserializer::from_str(value.get())
 }
 
-/// Reads an object.
+/// Reads an object, and keeps one entry more than there may be cookies.
 struct Entries;
 
 impl<'a> Visitor<'a> for Entries {
@@ -165,9 +170,33 @@ impl<'a> Visitor<'a> for Entries {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(name) = map.next_key_seed(Text)? {
-            entries.push((name, map.next_value()?));
+            let value = map.next_value()?;
+            if entries.len() <= MAX_COOKIES {
+                entries.push((name, value));
+            }
         }
         Ok(entries)
+    }
+}
+
+/// Reads an array, as far as [`Entries`].
+struct Elements;
+
+impl<'a> Visitor<'a> for Elements {
+    type Value = Vec<&'a RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(value) = list.next_element()? {
+            if elements.len() <= MAX_COOKIES {
+                elements.push(value);
+            }
+        }
+        Ok(elements)
     }
 }
 

@@ -23,6 +23,10 @@ use crate::parse::{Attributes, seconds};
 /// the name of a host can be 255 octets long, and is written once for all cookies of a response.
 const GROWTH: usize = 16;
 
+/// How many octets may be looked at in all; a jar of 3300 of the largest cookies has less than
+/// an eighth of it.
+const MAX_BUDGET: usize = 1 << 29;
+
 /// Reads a pickled jar: a dictionary from domain and path, or from domain alone as before
 /// aiohttp 3.8, to the `SimpleCookie` with its cookies.
 ///
@@ -33,7 +37,7 @@ pub(super) fn read(bytes: &[u8], now: SystemTime) -> Result<Vec<Cookie>, CookieF
     let Some(jar) = pickle.object(top, Kind::Dict) else {
         return Err(malformed(bytes.len(), "no jar of cookies"));
     };
-    let mut budget = Budget(bytes.len().saturating_mul(GROWTH));
+    let mut budget = Budget(bytes.len().saturating_mul(GROWTH).min(MAX_BUDGET));
     let mut cookies = Vec::new();
     for &(key, value) in &jar.items {
         let place = match pickle.tuple(key) {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use aio_cookies::{
     CookieFileProblem, CookieFormat, CookieJar, CookieJarOptions, CookieRequest, CookieStore,
+    read_cookies,
 };
 
 use super::{
@@ -176,6 +177,27 @@ fn a_file_without_end_is_not_read() {
         matches!(error.problem, CookieFileProblem::TooLarge { limit: told } if told == limit),
         "{error}"
     );
+}
+
+#[test]
+fn more_cookies_than_any_jar_has_are_not_read() {
+    let count = 1 << 19;
+    let of = |start: &str, one: &str, end: &str| [start, &one.repeat(count), end].concat();
+    for text in [
+        of("[", "0,", "0]"),
+        of("{\"a|\": {", "\"\":0,", "\"\":0}}"),
+        of(
+            "",
+            "a\tTRUE\t/\tTRUE\t0\ta\tb\n",
+            "a\tTRUE\t/\tTRUE\t0\ta\tb\n",
+        ),
+    ] {
+        let problem = read_cookies(text.as_bytes(), SystemTime::now()).expect_err("too many");
+        assert_eq!(problem.to_string(), "more than 524288 cookies");
+    }
+    let fits = of("[", "0,", "0]").replacen("0,", "", 1);
+    let problem = read_cookies(fits.as_bytes(), SystemTime::now()).expect_err("no cookies");
+    assert_eq!(problem.to_string(), "line 1: not an object");
 }
 
 // What can be saved can be loaded.
