@@ -144,7 +144,9 @@ fn sending(kind: &str, op: &Value) -> Result<Sending, String> {
         "ws_send_json" => return Ok(Sending::Json(op["json"].clone())),
         _ => return Err(format!("op {kind:?}")),
     };
-    match op.get("compress").filter(|value| !value.is_null()) {
+    // 0 says nothing there: it is as agreed on.
+    let says_nothing = |value: &Value| value.is_null() || value == 0;
+    match op.get("compress").filter(|value| !says_nothing(value)) {
         None => Ok(Sending::Message(message)),
         Some(value) => match WindowBits::new(bits(value)) {
             Ok(bits) => Ok(Sending::Compressed(message, bits)),
@@ -239,14 +241,19 @@ impl Socket {
 
     async fn iterate(&self) -> Value {
         let mut messages = Vec::new();
-        loop {
-            let received = self.receive(None).await;
-            if let Ok(None | Some(WsMessage::Close(_) | WsMessage::Closing)) = received {
-                break;
+        let error = loop {
+            match self.receive(None).await {
+                Ok(None | Some(WsMessage::Close(_) | WsMessage::Closing)) => break None,
+                // It is a call that failed, and no message.
+                Err(error @ WsError::Timeout) => break Some(error),
+                received => messages.push(received_out(received)),
             }
-            messages.push(received_out(received));
+        };
+        let mut shown = json!({"messages": messages, "state": self.state().await});
+        if let Some(error) = error {
+            shown["error"] = json!(error.aiohttp_class());
         }
-        json!({"messages": messages, "state": self.state().await})
+        shown
     }
 
     async fn send(&self, sending: Sending) -> Result<(), WsError> {
