@@ -250,7 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         if self.deaf {
             return Err(WsError::Closed);
         }
-        queue(&mut self.protocol)
+        queue(&mut self.protocol)?;
+        // A close that was sent as a message: who receives has another limit from here on.
+        self.alarm |= self.protocol.is_closed();
+        Ok(())
     }
 
     /// Queues as [`queue`](Self::queue) for a sender that flushes later.

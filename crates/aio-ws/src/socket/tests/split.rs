@@ -240,3 +240,20 @@ async fn writer_learns_that_the_rest_went_with_the_close() {
     sent.expect("it was written");
     assert_eq!(frames, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn reader_does_not_wait_for_ever_when_the_writer_sends_a_close() {
+    let (socket, mut peer) = client();
+    let (mut reader, mut writer) = socket.split();
+    let start = tokio::time::Instant::now();
+    let send = async {
+        tokio::time::sleep(MS).await;
+        writer.send(WsMessage::Close(None)).await
+    };
+    let (sent, received) = within(async { tokio::join!(send, reader.receive()) }).await;
+    sent.expect("open");
+    assert_eq!(received.expect("closed"), None);
+    assert_eq!(start.elapsed(), Duration::from_secs(10) + MS);
+    assert_eq!(reader.close_code(), Some(1006));
+    assert_eq!(peer.frames().await, [(OpCode::Close, Vec::new())]);
+}
