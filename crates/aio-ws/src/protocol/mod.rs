@@ -416,16 +416,18 @@ impl Protocol {
     /// The peer broke the protocol.
     fn fail(&mut self, error: ProtocolError) -> Option<Result<WsMessage, WsError>> {
         if self.is_closed {
-            self.abandon(Some(error.into()));
+            // The close frame that is queued goes out all the same.
+            self.close_code = Some(CloseCode::ABNORMAL_CLOSURE.get());
+            self.exception = Some(error.into());
             return None;
         }
-        self.stop_receiving();
         self.close_code = Some(error.close_code().get());
         self.close(Some(error.close_code().into()));
         Some(Err(error.into()))
     }
 
     fn stop_receiving(&mut self) {
+        self.stop_receiving();
         self.incoming = Incoming::Over;
         self.receiver.clear();
         self.heartbeat = None;

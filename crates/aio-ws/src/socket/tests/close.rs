@@ -274,3 +274,14 @@ async fn any_sign_of_the_peer_puts_off_the_limit_on_closing() {
     assert!(closes);
     check_state(&socket, true, Some(1001), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn error_that_waits_to_be_received_does_not_keep_the_close_back() {
+    let (mut socket, mut peer) = client();
+    peer.send(OpCode::Text, "x").await;
+    peer.stream.write_all(&[0x83, 0]).await.expect("read");
+    assert_eq!(text_of(within(socket.receive()).await), "x");
+    assert!(within(socket.close(CloseCode::OK, "")).await);
+    check_state(&socket, true, Some(1006), Some("WebSocketError"));
+    assert_eq!(peer.frames().await, [closed(CloseCode::OK)]);
+}
