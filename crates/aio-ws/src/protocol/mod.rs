@@ -10,6 +10,7 @@ mod unfinished;
 
 use std::fmt;
 use std::io::IoSlice;
+use std::mem;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -59,6 +60,8 @@ pub struct Protocol {
     /// The error that [`Protocol::poll_event`] gives next.
     failure: Option<WsError>,
     last_pong: Bytes,
+    /// Whether a message came that nobody is given.
+    swallowed: bool,
 }
 
 /// What may come of the peer.
@@ -88,6 +91,7 @@ impl Protocol {
             exception: None,
             failure: None,
             last_pong: Bytes::new(),
+            swallowed: false,
         }
     }
 
@@ -173,6 +177,7 @@ impl Protocol {
                 WsMessage::Pong(_) if self.autoping => {}
                 message => return Some(Ok(message)),
             }
+            self.swallowed = true;
         }
     }
 
@@ -389,6 +394,12 @@ impl Protocol {
         self.sender.release_memory();
     }
 
+    /// Tells whether a message came since this was asked that nobody is given: a ping or pong,
+    /// or any while the answer to a close is waited for.
+    pub(crate) fn take_swallowed(&mut self) -> bool {
+        mem::take(&mut self.swallowed)
+    }
+
     fn send_borrowed(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), WsError> {
         if self.is_closed {
             return Err(WsError::Closed);
@@ -415,6 +426,7 @@ impl Protocol {
 
     /// The peer broke the protocol.
     fn fail(&mut self, error: ProtocolError) -> Option<Result<WsMessage, WsError>> {
+        self.stop_receiving();
         if self.is_closed {
             // The close frame that is queued goes out all the same.
             self.close_code = Some(CloseCode::ABNORMAL_CLOSURE.get());
@@ -427,7 +439,6 @@ impl Protocol {
     }
 
     fn stop_receiving(&mut self) {
-        self.stop_receiving();
         self.incoming = Incoming::Over;
         self.receiver.clear();
         self.heartbeat = None;

@@ -506,9 +506,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Core<S> {
         self.protocol.is_closed()
     }
 
-    /// Tells whether bytes came since this was asked.
-    pub(super) fn take_heard(&mut self) -> bool {
-        self.intake.take_heard()
+    /// Tells as [`Protocol::take_swallowed`].
+    pub(super) fn take_swallowed(&mut self) -> bool {
+        self.protocol.take_swallowed()
     }
 
     /// Tells whether other parties are to look at what changed.

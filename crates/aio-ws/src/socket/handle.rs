@@ -39,9 +39,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
         cx: &mut Context<'_>,
         limit: Option<Duration>,
     ) -> Poll<Result<Option<WsMessage>, WsError>> {
-        let (received, ending) = self.link.poll(cx, |core, wakers| {
-            (core.poll_receive(wakers), core.is_ending())
+        let (received, ending, swallowed) = self.link.poll(cx, |core, wakers| {
+            let received = core.poll_receive(wakers);
+            (received, core.is_ending(), core.take_swallowed())
         });
+        if swallowed {
+            self.restart_clocks();
+        }
         if received.is_ready() {
             self.receive_by.clear();
             return received;
@@ -129,17 +133,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handle<S> {
 
     /// Waits until the stream is gone, or the peer is silent for too long.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (closed, heard) = self.link.poll(cx, |core, wakers| {
-            (core.poll_closed(wakers), core.take_heard())
+        let (closed, swallowed) = self.link.poll(cx, |core, wakers| {
+            (core.poll_closed(wakers), core.take_swallowed())
         });
-        if heard {
-            self.close_by.clear();
+        if swallowed {
+            self.restart_clocks();
         }
         if closed.is_pending() {
             ready!(self.close_by.poll(cx, self.timeout.close));
             self.link.with(|core| core.abandon(Some(WsError::Timeout)));
         }
         Poll::Ready(())
+    }
+
+    /// Begins the limits anew: as aiohttp's they hold for each message, also for one that
+    /// nobody is given.
+    fn restart_clocks(&mut self) {
+        self.receive_by.clear();
+        self.close_by.clear();
     }
 }
 

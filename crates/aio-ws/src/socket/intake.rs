@@ -19,8 +19,6 @@ pub(super) struct Intake {
     burst: usize,
     /// Whether as many came before it that the next ones are thought to be many.
     is_bulky: bool,
-    /// Whether bytes came since this was asked.
-    heard: bool,
 }
 
 /// What more the stream has.
@@ -37,7 +35,6 @@ impl Intake {
             ahead: 0,
             burst: 0,
             is_bulky: false,
-            heard: false,
         }
     }
 
@@ -49,7 +46,6 @@ impl Intake {
     pub(super) fn came(&mut self, count: usize) {
         self.ahead += count;
         self.burst += count;
-        self.heard = true;
     }
 
     /// Notes that nothing is left, and that more is waited for.
@@ -64,10 +60,5 @@ impl Intake {
     /// read more.
     pub(super) const fn is_bulky(&self) -> bool {
         self.is_bulky || self.burst >= BULK
-    }
-
-    /// Tells whether bytes came since this was asked.
-    pub(super) fn take_heard(&mut self) -> bool {
-        std::mem::take(&mut self.heard)
     }
 }

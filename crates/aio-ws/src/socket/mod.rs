@@ -339,8 +339,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Closes the socket: tells the peer, and waits until it answered and the stream is
-    /// closed, at most [`WsTimeout::close`] from each sign of it. Messages that come
-    /// meanwhile are dropped. A reason is cut to 123 bytes.
+    /// closed, at most [`WsTimeout::close`] from each message of it. What comes meanwhile
+    /// is dropped. A reason is cut to 123 bytes.
     ///
     /// Returns whether this call did the closing; how it went, [`close_code`](Self::close_code)
     /// and [`exception`](Self::exception) tell. Dropped half way, it gives the connection up.

@@ -14,11 +14,11 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WsTimeout {
-    /// For a message, by each call of a receiving method. Default none; zero is none, too, as
-    /// in aiohttp.
+    /// For a message, by each call of a receiving method; a ping or pong that is not given as
+    /// a message begins it anew. Default none; zero is none, too, as in aiohttp.
     pub receive: Option<Duration>,
-    /// For any sign of the peer while its answer to a close is waited for, and for what is
-    /// left to be sent then. Default 10 s; with none, for ever.
+    /// For each message of the peer until its answer to a close, and for what is left to be
+    /// sent then. Default 10 s; with none, for ever.
     pub close: Option<Duration>,
 }
 

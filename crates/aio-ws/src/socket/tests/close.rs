@@ -255,7 +255,7 @@ async fn close_that_was_sent_as_a_message_is_not_answered_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_sign_of_the_peer_puts_off_the_limit_on_closing() {
+async fn messages_put_off_the_limit_on_closing() {
     // WS-30: the limit is on each read.
     let (socket, mut peer) = client();
     let mut socket = socket.with_timeout(WsTimeout {
@@ -263,9 +263,9 @@ async fn any_sign_of_the_peer_puts_off_the_limit_on_closing() {
         ..WsTimeout::default()
     });
     let answer = async {
-        for _ in 0..4 {
-            tokio::time::sleep(150 * MS).await;
-            peer.send(OpCode::Text, "x").await;
+        for opcode in [OpCode::Text, OpCode::Ping, OpCode::Pong, OpCode::Binary] {
+            tokio::time::sleep(300 * MS).await;
+            peer.send(opcode, "x").await;
         }
         peer.send_close(CloseCode::GOING_AWAY).await;
     };
@@ -273,6 +273,32 @@ async fn any_sign_of_the_peer_puts_off_the_limit_on_closing() {
     let ((), closes) = within(async { tokio::join!(answer, close) }).await;
     assert!(closes);
     check_state(&socket, true, Some(1001), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_make_no_message_do_not_put_it_off() {
+    let (socket, mut peer) = client();
+    let mut socket = socket.with_timeout(WsTimeout {
+        close: Some(400 * MS),
+        ..WsTimeout::default()
+    });
+    let trickle = async {
+        let frame = frame(OpCode::Binary, &[0; 100]);
+        for byte in frame.chunks(1) {
+            // The socket may be gone.
+            _ = peer.stream.write_all(byte).await;
+            tokio::time::sleep(100 * MS).await;
+        }
+    };
+    let start = tokio::time::Instant::now();
+    let close = async {
+        let closes = socket.close(CloseCode::OK, "").await;
+        (closes, start.elapsed())
+    };
+    let ((), (closes, elapsed)) = within(async { tokio::join!(trickle, close) }).await;
+    assert!(closes);
+    assert_eq!(elapsed, 400 * MS);
+    check_state(&socket, true, Some(1006), Some("TimeoutError"));
 }
 
 #[tokio::test(start_paused = true)]

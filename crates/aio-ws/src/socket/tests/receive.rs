@@ -122,6 +122,21 @@ async fn limit_on_receiving_holds_for_each_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pings_put_off_the_limit_on_receiving() {
+    // WS-28: as in aiohttp, it is on each message that comes, given or not.
+    let (mut socket, mut peer) = client();
+    let send = async {
+        for opcode in [OpCode::Ping, OpCode::Pong, OpCode::Text] {
+            tokio::time::sleep(60 * MS).await;
+            peer.send(opcode, "x").await;
+        }
+    };
+    let receive = socket.receive_timeout(100 * MS);
+    let ((), received) = within(async { tokio::join!(send, receive) }).await;
+    assert_eq!(text_of(received), "x");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_time_is_no_limit() {
     let (mut socket, _peer) = client();
     let receive = pin!(socket.receive_timeout(Duration::ZERO));
