@@ -15,9 +15,11 @@ use aio_ws::{HandshakeOptions, InvalidWindowBits, WsConfig, WsTimeout};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientWsTimeout {
-    /// How long a message is waited for; default for ever.
+    /// How long a message is waited for; default for ever. As in aiohttp, each ping or pong
+    /// begins it anew, those of a heartbeat as well.
     pub ws_receive: Option<Duration>,
-    /// How long the server's CLOSE is waited for in closing; default 10 s, `None` for ever.
+    /// How long the server's CLOSE is waited for in closing, from each message that comes
+    /// before it; default 10 s, `None` for ever.
     pub ws_close: Option<Duration>,
 }
 

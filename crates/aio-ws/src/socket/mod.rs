@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Receives as [`receive`](Self::receive) within `limit`, instead of
-    /// [`WsTimeout::receive`]. As in aiohttp, the close code becomes 1006 when nothing came,
+    /// [`WsTimeout::receive`], and like that. As in aiohttp, the close code becomes 1006 when nothing came,
     /// although the socket stays open.
     ///
     /// # Errors

@@ -14,8 +14,10 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WsTimeout {
-    /// For a message, by each call of a receiving method; a ping or pong that is not given as
-    /// a message begins it anew. Default none; zero is none, too, as in aiohttp.
+    /// For a message, by each call of a receiving method. Default none; zero is none, too, as
+    /// in aiohttp. As there, each ping or pong begins it anew: with a heartbeat that is shorter
+    /// it passes only when the peer is gone. `tokio::time::timeout` around a receive is a
+    /// limit that does not mind them.
     pub receive: Option<Duration>,
     /// For each message of the peer until its answer to a close, and for what is left to be
     /// sent then. Default 10 s; with none, for ever.
