@@ -137,7 +137,14 @@ impl WsError {
             Self::ControlTooLong(_) => "ValueError",
             Self::ReadJson(_) => "JSONDecodeError",
             Self::WriteJson(_) => "TypeError",
-            Self::Io(_) => "ClientOSError",
+            Self::Io(source) => match source.kind() {
+                // There it is known by then that nobody takes anything.
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotConnected => "ClientConnectionResetError",
+                _ => "ClientOSError",
+            },
         }
     }
 }

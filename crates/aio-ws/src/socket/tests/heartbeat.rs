@@ -155,7 +155,12 @@ async fn ping_that_cannot_be_sent_ends_the_socket() {
     let error = within(socket.receive()).await.expect_err("broken");
     assert!(matches!(error, WsError::Io(_)), "{error:?}");
     assert_eq!(start.elapsed(), 100 * MS);
-    check_state(&socket, true, Some(1006), Some("ClientOSError"));
+    check_state(
+        &socket,
+        true,
+        Some(1006),
+        Some("ClientConnectionResetError"),
+    );
 }
 
 /// A stream that takes nothing and has nothing.
