@@ -59,6 +59,6 @@ pub use self::handshake::{
 };
 pub use self::mask::Mask;
 pub use self::message::{CloseFrame, WsMessage, WsMsgType, WsText};
-pub use self::open::{Asked, Client, HandshakeError, Server, client, server};
+pub use self::open::{Asked, Client, HandshakeError, Server, client, random, server};
 pub use self::protocol::{Protocol, Role, WsConfig};
 pub use self::socket::{MessageWriter, ReuniteError, WebSocket, WsReader, WsTimeout, WsWriter};

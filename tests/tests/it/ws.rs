@@ -180,3 +180,22 @@ async fn it_is_a_stream() {
     let end = std::future::poll_fn(|cx| Pin::new(&mut ws).poll_next(cx)).await;
     assert!(end.is_none(), "{end:?}");
 }
+
+#[tokio::test]
+async fn what_was_agreed_on_is_known_in_any_shape() {
+    let site = Site::new(|request| {
+        Response::websocket(request)
+            .header("Sec-WebSocket-Protocol", "p")
+            .header("Sec-WebSocket-Extensions", "permessage-deflate")
+    })
+    .await;
+    let request = ws_connect(site.url("/")).protocols(["p"]).compress(15);
+    let ws = open(request).await;
+    assert_eq!((ws.protocol(), ws.compress()), (Some("p"), 15));
+    let socket = ws.into_socket();
+    assert_eq!((socket.protocol(), socket.compress()), (Some("p"), 15));
+    let (reader, writer) = socket.split();
+    let socket = reader.reunite(writer).expect("halves of one");
+    assert_eq!((socket.protocol(), socket.compress()), (Some("p"), 15));
+    assert!(socket.deflate().is_some());
+}

@@ -41,6 +41,7 @@ impl ClientError {
             Self::Usage(UsageError::SessionClosed) => "RuntimeError",
             Self::Usage(UsageError::Cookie(_)) => "CookieError",
             Self::Usage(UsageError::Json(_)) => "TypeError",
+            Self::Usage(UsageError::Random(_)) => "OSError",
             Self::Usage(UsageError::Tls(error)) => class_of_settings(error),
             Self::Usage(UsageError::Form(error)) => error.aiohttp_class(),
             Self::Usage(_) => "ValueError",

@@ -1,5 +1,7 @@
 //! Calls that make no sense.
 
+use std::io;
+
 use aio_connector::{SettingsError, TlsConfigError};
 use aio_cookies::CookieError;
 use aio_core::coding::Coding;
@@ -74,6 +76,9 @@ pub enum UsageError {
     /// A WebSocket cannot offer to compress with a window of so many bits.
     #[error(transparent)]
     WsCompress(#[from] InvalidWindowBits),
+    /// The system has no random bytes to give, which a WebSocket needs.
+    #[error("the system gives no random bytes: {0}")]
+    Random(io::ErrorKind),
     /// The separator to read until is empty.
     #[error("separator should be at least one-byte string")]
     EmptySeparator,

@@ -63,7 +63,7 @@ impl WsRequestBuilder {
     }
 
     /// Asks for one of these subprotocols, the one liked best first;
-    /// [`protocol`](ClientWebSocketResponse::protocol) tells which the server chose.
+    /// [`protocol`](aio_ws::WebSocket::protocol) tells which the server chose.
     pub fn protocols<P: Into<String>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
         self.with(|options| {
             options.handshake.protocols = protocols.into_iter().map(Into::into).collect()
@@ -114,7 +114,7 @@ impl WsRequestBuilder {
     }
 
     /// Offers the server to compress messages with a window of so many bits, 9 to 15; 0, the
-    /// default, offers nothing. [`compress`](ClientWebSocketResponse::compress) tells what the
+    /// default, offers nothing. [`compress`](aio_ws::WebSocket::compress) tells what the
     /// server took of it.
     pub fn compress(self, window_bits: u8) -> Self {
         // WS-06: it is the server's window that is asked for.

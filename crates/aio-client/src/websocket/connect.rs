@@ -1,9 +1,9 @@
 //! From a request to an open WebSocket.
 
-use std::hash::{BuildHasher, RandomState};
+use std::io;
 
 use aio_connector::ConnectionError;
-use aio_ws::{ClientHandshake, HandshakeCheck, Protocol, Role, WebSocket, WsConfig};
+use aio_ws::{ClientHandshake, HandshakeCheck, Protocol, Role, WebSocket, WsConfig, random};
 
 use super::options::WsOptions;
 use super::{ClientWebSocketResponse, WsConnection};
@@ -22,7 +22,8 @@ pub(super) async fn open(
     if let Some(error) = options.refused {
         return Err(UsageError::from(error).into());
     }
-    let handshake = ClientHandshake::new(random(), options.handshake);
+    let (key, seed) = (random().map_err(no_random)?, random().map_err(no_random)?);
+    let handshake = ClientHandshake::new(key, options.handshake);
     let mut response = ask(request, &handshake).send().await?;
     let (headers, _) = response.headers().to_map();
     let negotiated = handshake.check(response.status(), &headers);
@@ -37,14 +38,13 @@ pub(super) async fn open(
         deflate: negotiated.deflate,
         ..options.config
     };
-    let mut protocol = Protocol::new(Role::Client, config, random());
+    let mut protocol = Protocol::new(Role::Client, config, seed);
     protocol.receive(&received);
     let socket = WebSocket::new(connection, protocol)
+        .with_negotiated(negotiated)
         .with_timeout(options.timeout.into())
         .start_heartbeat();
-    Ok(ClientWebSocketResponse::new(
-        socket, &response, negotiated, session,
-    ))
+    Ok(ClientWebSocketResponse::new(socket, &response, session))
 }
 
 /// Adds the headers of the handshake (WS-05).
@@ -75,14 +75,7 @@ fn refused(response: &mut ClientResponse, check: HandshakeCheck) -> ClientError 
     error.into()
 }
 
-/// Makes random bytes.
-fn random<const N: usize>() -> [u8; N] {
-    // The keys of the hash are random, of the system's.
-    let hash = RandomState::new();
-    let mut bytes = [0; N];
-    for (at, piece) in bytes.chunks_mut(8).enumerate() {
-        let random = hash.hash_one(at).to_ne_bytes();
-        piece.copy_from_slice(random.get(..piece.len()).unwrap_or_default());
-    }
-    bytes
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
+fn no_random(error: io::Error) -> UsageError {
+    UsageError::Random(error.kind())
 }

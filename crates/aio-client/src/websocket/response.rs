@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 
 use aio_connector::ConnectionInfo;
 use aio_core::BoxError;
-use aio_ws::{
-    DeflateParams, Negotiated, WebSocket, WsError, WsMessage, WsReader, WsText, WsWriter,
-};
+use aio_ws::{WebSocket, WsError, WsMessage, WsReader, WsText, WsWriter};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -41,7 +39,6 @@ pub struct ClientWebSocketResponse {
     socket: WebSocket<WsConnection>,
     head: ResponseHead,
     history: Vec<ResponseHead>,
-    negotiated: Negotiated,
     session: ClientSession,
 }
 
@@ -49,14 +46,12 @@ impl ClientWebSocketResponse {
     pub(super) fn new(
         socket: WebSocket<WsConnection>,
         response: &ClientResponse,
-        negotiated: Negotiated,
         session: ClientSession,
     ) -> Self {
         Self {
             socket,
             head: response.head().clone(),
             history: response.history().to_vec(),
-            negotiated,
             session,
         }
     }
@@ -81,29 +76,6 @@ impl ClientWebSocketResponse {
     /// ```
     pub fn connection_info(&self) -> &ConnectionInfo {
         self.head.connection_info()
-    }
-
-    /// Returns the subprotocol that both sides have, if one was agreed on.
-    pub fn protocol(&self) -> Option<&str> {
-        self.negotiated.protocol.as_deref()
-    }
-
-    /// Returns how many bits the window has that messages are compressed with here; 0 if
-    /// they are not.
-    pub fn compress(&self) -> u8 {
-        let deflate = self.deflate();
-        deflate.map_or(0, |params| params.client_max_window_bits.get())
-    }
-
-    /// Tells whether each message is compressed by itself here.
-    pub fn client_notakeover(&self) -> bool {
-        self.deflate()
-            .is_some_and(|params| params.client_no_context_takeover)
-    }
-
-    /// Returns how messages are compressed both ways, if they are.
-    pub fn deflate(&self) -> Option<&DeflateParams> {
-        self.negotiated.deflate.as_ref()
     }
 
     /// Sends a value as a text of JSON, written by the session's

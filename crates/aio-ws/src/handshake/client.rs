@@ -71,7 +71,8 @@ impl ClientHandshake {
         ("Sec-WebSocket-Version", "13"),
     ];
 
-    /// Makes one with this key, which must be random and used once (RFC 6455 4.1).
+    /// Makes one with this key, which must be random and used once (RFC 6455 4.1):
+    /// [`random`](crate::random) draws one.
     pub fn new(key: [u8; 16], options: HandshakeOptions) -> Self {
         Self {
             key: STANDARD.encode(key),

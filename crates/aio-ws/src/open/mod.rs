@@ -69,9 +69,23 @@ impl From<io::Error> for HandshakeError {
     }
 }
 
-/// Draws bytes of the system's.
-fn random<const N: usize>() -> Result<[u8; N], HandshakeError> {
+/// Draws random bytes of the system's: for the key of a
+/// [`ClientHandshake`](crate::ClientHandshake), or the seed of a
+/// [`Protocol`](crate::Protocol).
+///
+/// ```
+/// use aio_ws::{ClientHandshake, HandshakeOptions, Protocol, Role, WsConfig, random};
+///
+/// let handshake = ClientHandshake::new(random()?, HandshakeOptions::default());
+/// let protocol = Protocol::new(Role::Client, WsConfig::default(), random()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// If the system has none to give, which is not to be expected.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }

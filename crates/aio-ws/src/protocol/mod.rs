@@ -77,7 +77,8 @@ enum Incoming {
 
 impl Protocol {
     /// Makes the protocol of a connection behind its handshake. The keys that a client masks
-    /// its frames with are drawn from `seed`, which must be random.
+    /// its frames with are drawn from `seed`, which must be random:
+    /// [`random`](crate::random) draws one.
     pub fn new(role: Role, config: WsConfig, seed: [u8; 32]) -> Self {
         Self {
             autoping: config.autoping,

@@ -30,7 +30,8 @@ pub use self::split::{ReuniteError, WsReader, WsWriter};
 pub use self::timeout::WsTimeout;
 pub use self::writer::MessageWriter;
 use crate::{
-    CloseCode, CloseFrame, Negotiated, OpCode, Protocol, WindowBits, WsError, WsMessage, WsText,
+    CloseCode, CloseFrame, DeflateParams, Negotiated, OpCode, Protocol, WindowBits, WsError,
+    WsMessage, WsText,
 };
 
 /// An open WebSocket over a stream of bytes.
@@ -85,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Sets what the handshake agreed on, for [`protocol`](Self::protocol) and
-    /// [`compress`](Self::compress) to tell.
+    /// [`deflate`](Self::deflate) to tell.
     #[must_use]
     pub fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
         self.negotiated = negotiated;
@@ -383,19 +384,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.negotiated.protocol.as_deref()
     }
 
+    /// Returns how messages are compressed both ways, if they are.
+    pub fn deflate(&self) -> Option<&DeflateParams> {
+        self.negotiated.deflate.as_ref()
+    }
+
     /// Returns the bits of the window that the client compresses with; 0 without compression.
     pub fn compress(&self) -> u8 {
-        self.negotiated
-            .deflate
-            .as_ref()
+        self.deflate()
             .map_or(0, |deflate| deflate.client_max_window_bits.get())
     }
 
     /// Tells whether the client compresses each message on its own.
     pub fn client_notakeover(&self) -> bool {
-        self.negotiated
-            .deflate
-            .as_ref()
+        self.deflate()
             .is_some_and(|deflate| deflate.client_no_context_takeover)
     }
 
