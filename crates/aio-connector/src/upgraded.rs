@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -13,17 +13,23 @@ use crate::info::{ConnectionInfo, Facts};
 use crate::pool::User;
 use crate::transport::Transport;
 
+/// How much of what came before is read once the connector is closed: aiohttp has read about
+/// as much of a WebSocket ahead.
+const REST: usize = 512 * 1024;
+
 /// The byte stream behind a response that hands its connection over, a WebSocket's for
 /// one: it counts in its connector's limits until it is dropped, and never goes back.
 ///
-/// When its connector is closed it ends, and nothing more can be written. It may be read in
-/// one task and written in another.
+/// When its connector is closed it ends behind what has come, and nothing more can be
+/// written. It may be read in one task and written in another.
 pub struct Upgraded {
     stream: Transport,
     facts: Arc<Facts>,
     is_reused: bool,
     reader: Arc<User>,
     writer: Arc<User>,
+    /// How much may be read once the connector is closed.
+    rest: usize,
     // The last to be dropped: it stands for the socket.
     slot: Slot,
 }
@@ -41,6 +47,7 @@ impl Upgraded {
             is_reused: info.is_reused,
             reader,
             writer: slot.user(),
+            rest: REST,
             slot,
         }
     }
@@ -83,6 +90,21 @@ impl Upgraded {
         Poll::Ready(None)
     }
 
+    /// Reads what is here and does not wait for more. Nothing read is the end.
+    fn read_rest(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        if self.rest == 0 {
+            return Ok(());
+        }
+        let before = buffer.filled().len();
+        let stream = Pin::new(&mut self.stream);
+        let Poll::Ready(read) = stream.poll_read(cx, buffer) else {
+            return Ok(());
+        };
+        let count = buffer.filled().len() - before;
+        self.rest = self.rest.saturating_sub(count);
+        read
+    }
+
     fn poll_send<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -99,12 +121,12 @@ impl AsyncRead for Upgraded {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let upgraded = self.get_mut();
         let read = |stream: Pin<&mut Transport>, cx: &mut Context<'_>| stream.poll_read(cx, buffer);
-        let read = self
-            .get_mut()
-            .poll_open(cx, |upgraded| &upgraded.reader, read);
-        // Nothing read is the end.
-        read.map(|read| read.unwrap_or(Ok(())))
+        match ready!(upgraded.poll_open(cx, |upgraded| &upgraded.reader, read)) {
+            Some(read) => Poll::Ready(read),
+            None => Poll::Ready(upgraded.read_rest(cx, buffer)),
+        }
     }
 }
 

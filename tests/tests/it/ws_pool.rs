@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aio_client::{ClientSession, CloseCode, TcpConnector, WsError, ws_connect};
+use aio_client::{ClientSession, CloseCode, TcpConnector, ws_connect};
+use tokio::net::TcpListener;
 
 use crate::peer::{Listener, begin, soon};
 use crate::ws::{check_echo, close, counts, echo, open, refused};
@@ -82,6 +83,31 @@ async fn a_closed_session_closes_its_websockets() {
     assert_eq!(counts(&session), (0, 0));
     let error = refused(session.ws_connect(site.url("/"))).await;
     assert_eq!(error.aiohttp_class(), "RuntimeError");
+}
+
+#[tokio::test]
+async fn what_came_before_its_session_was_closed_is_received_and_then_it_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("ws://{}/", listener.local_addr().expect("bound"));
+    let flood = begin(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut ws = aio_client::ws::server(stream).await.expect("a handshake");
+        while ws.send_bytes([0; 1000]).await.is_ok() {}
+    })
+    .await;
+    let session = ClientSession::new();
+    let mut ws = open(session.ws_connect(url)).await;
+    assert!(soon("a message", ws.receive_bytes()).await.is_ok());
+    session.close().await;
+    let mut count = 0;
+    while let Some(message) = soon("the end", ws.receive()).await.expect("no error") {
+        assert_eq!(message.into_bytes().expect("bytes").len(), 1000);
+        count += 1;
+        assert!(count < 2000, "it ends, though the server does not");
+    }
+    assert!(count > 0);
+    assert_eq!(ws.close_code(), Some(1006));
+    soon("the server's end", flood).await.expect("no panic");
 }
 
 #[tokio::test]
