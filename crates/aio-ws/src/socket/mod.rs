@@ -194,6 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// first; dropped there, the message is not sent. Dropped later, it is sent whole with
     /// whatever is sent or received next.
     ///
+    /// That a peer is gone is known by receiving, or by a heartbeat. Without either the first
+    /// message behind its end is taken by the stream, and lost.
+    ///
     /// # Errors
     ///
     /// [`WsError::Closed`] once the socket is closed, [`WsError::Io`] when the stream fails,
