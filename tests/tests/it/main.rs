@@ -66,6 +66,7 @@ mod tls_trust;
 mod unix;
 mod uploads;
 mod ws;
+mod ws_faults;
 mod ws_handshake;
 mod ws_net;
 mod ws_pool;
