@@ -1,5 +1,6 @@
 //! One command of a chore: printed as one would type it, then run.
 
+use std::env;
 use std::fmt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -86,6 +87,13 @@ impl Step {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
+        // Those of `cargo run` would have cargo build again whatever looks at them, as ring does.
+        for (name, _) in env::vars_os() {
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b"CARGO_PKG_") || bytes.starts_with(b"CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
