@@ -32,6 +32,7 @@ usage: cargo xtask <chore>
   guard [--keep]         what requests cost, against the kept figures; --keep writes these
   fairness               how evenly a full pool serves 10,000 requests to three hosts
   idle                   what each of 5,000 idle connections costs in memory
+  sockets                what each of 10,000 WebSockets costs: memory, and CPU for a heartbeat
   download               what a download of 2 GiB costs in memory
   upload                 what an upload of 2 GiB costs in memory
   bomb                   what small bodies that decode to 10 GiB cost in memory";
@@ -57,7 +58,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["conformance", "autobahn", options @ ..] => autobahn::run(&Workspace::load()?, options),
         ["conformance", directories @ ..] => conformance::run(directories),
         ["bench", names @ ..] => bench::run(&Workspace::load()?, names),
-        [program @ ("bomb" | "download" | "fairness" | "idle" | "upload")] => {
+        [program @ ("bomb" | "download" | "fairness" | "idle" | "sockets" | "upload")] => {
             measure::run(&Workspace::load()?, program)
         }
         ["guard"] => bench::run_guard(&Workspace::load()?, false),

@@ -1,5 +1,5 @@
-//! `cargo xtask bomb`, `download`, `fairness`, `idle` and `upload`: measure what stands and
-//! falls with a whole process.
+//! `cargo xtask bomb`, `download`, `fairness`, `idle`, `sockets` and `upload`: measure
+//! what stands and falls with a whole process.
 
 use crate::step::{Failure, Step};
 use crate::workspace::Workspace;
